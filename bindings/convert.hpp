@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Purpose: Python objects to native values and back: instants, items, numbers, and batches of them. Every refusal names
+// the argument, what it must be and what was given, and happens before anything changes.
+// Thread safety: call attached; what a Batch borrows stays valid while the Batch lives, also when the GIL is released.
+#pragma once
+
+#include "python.hpp"
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <engagehub/base/errors.hpp>
+#include <engagehub/base/item.hpp>
+
+namespace convert {
+
+inline std::string type_name(py::handle object) { return Py_TYPE(object.ptr())->tp_name; }
+
+inline std::string shown(py::handle object) {
+    std::string text = py::repr(object).cast<std::string>();
+    if (text.size() > 80) text = text.substr(0, 77) + "...";
+    return text;
+}
+
+// The UTF-8 of a str, borrowed: valid while the str lives. A lone surrogate is refused.
+inline std::string_view text(py::handle object, const char* argument) {
+    Py_ssize_t size = 0;
+    const char* data = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
+    if (data == nullptr) {
+        PyErr_Clear();
+        throw engagehub::InvalidArgument(std::string(argument) + " must be text without lone surrogates");
+    }
+    return {data, static_cast<std::size_t>(size)};
+}
+
+inline std::int64_t integer(py::handle object, const char* argument) {
+    if (!PyLong_Check(object.ptr()) || PyBool_Check(object.ptr())) {
+        throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
+    }
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
+    if (overflow != 0) {
+        throw engagehub::InvalidArgument(std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
+    }
+    return value;
+}
+
+// int or float, not bool, NaN or infinite.
+inline double number(py::handle object, const char* argument) {
+    double value = 0;
+    if (PyFloat_CheckExact(object.ptr())) {
+        value = PyFloat_AS_DOUBLE(object.ptr());
+    } else {
+        if (PyBool_Check(object.ptr()) || !(PyFloat_Check(object.ptr()) || PyIndex_Check(object.ptr()))) {
+            throw engagehub::InvalidType(std::string(argument) + " must be int or float, got " + type_name(object));
+        }
+        value = PyFloat_AsDouble(object.ptr());
+        if (value == -1.0 && PyErr_Occurred() != nullptr) {
+            PyErr_Clear();
+            throw engagehub::InvalidArgument(std::string(argument) + " must fit in a double, got " + shown(object));
+        }
+    }
+    if (!std::isfinite(value)) {
+        throw engagehub::InvalidArgument(std::string(argument) + " must be finite, got " + shown(object));
+    }
+    return value;
+}
+
+// A member or an item: int or str; bytes too where a sketch asks.
+inline engagehub::ItemView item(py::handle object, const char* argument, bool bytes_too = false) {
+    if (PyUnicode_Check(object.ptr())) return engagehub::ItemView::of(text(object, argument));
+    if (PyLong_Check(object.ptr()) && !PyBool_Check(object.ptr())) {
+        return engagehub::ItemView::of(integer(object, argument));
+    }
+    if (bytes_too && PyBytes_Check(object.ptr())) {
+        return engagehub::ItemView::of(std::string_view(
+            PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))));
+    }
+    throw engagehub::InvalidType(
+        std::string(argument) + (bytes_too ? " must be int, str or bytes, got " : " must be int or str, got ") + type_name(object));
+}
+
+inline py::object to_python(const engagehub::ItemView& item) {
+    if (item.kind == engagehub::ItemKind::kInteger) return py::int_(item.number);
+    return py::str(item.text.data(), item.text.size());
+}
+
+// Unix seconds as int or float, or an aware datetime, to whole microseconds between the years 1 and 9999.
+std::int64_t instant(py::handle object, const char* argument = "at");
+
+inline double seconds(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
+
+// Items from a list or another sequence of str, int (or bytes), or from a contiguous buffer of 64-bit signed integers
+// (other integer types are widened). Checked whole: mixed kinds are refused.
+class ItemBatch {
+public:
+    ItemBatch(py::handle object, const char* argument, bool bytes_too = false);
+    std::size_t size() const { return size_; }
+    engagehub::ItemKind kind() const { return kind_; }
+    engagehub::ItemView operator[](std::size_t i) const {
+        if (kind_ == engagehub::ItemKind::kText) return engagehub::ItemView::of(texts_[i]);
+        return engagehub::ItemView::of(numbers_[i]);
+    }
+
+private:
+    py::object owner_;  // a tuple, so that the texts stay alive whatever the caller does with his list
+    std::size_t size_ = 0;
+    engagehub::ItemKind kind_ = engagehub::ItemKind::kNone;
+    std::vector<std::string_view> texts_;
+    std::vector<std::int64_t> numbers_;
+};
+
+// Finite numbers from a scalar (repeated), a sequence, or a contiguous buffer of any real type.
+class NumberBatch {
+public:
+    NumberBatch(py::handle object, const char* argument, std::size_t size);
+    double operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+
+private:
+    std::vector<double> values_;
+};
+
+// Instants from a scalar (repeated), a sequence of what instant() takes, or a contiguous buffer of seconds.
+class InstantBatch {
+public:
+    InstantBatch(py::handle object, const char* argument, std::size_t size);
+    static InstantBatch repeated(std::int64_t micros) { return InstantBatch(micros); }
+    std::int64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+
+private:
+    explicit InstantBatch(std::int64_t micros) : values_{micros} {}
+    std::vector<std::int64_t> values_;
+};
+
+}  // namespace convert

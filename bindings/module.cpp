@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include "python.hpp"
+
+#include <string>
+
+#include <engagehub/base/errors.hpp>
+
+#include "register.hpp"
+
+namespace {
+
+// Raises the class of that name in engagehub_core.errors, which imports nothing of ours.
+void raise_as(const char* name, const std::string& text) {
+    const py::object type = py::module_::import("engagehub_core.errors").attr(name);
+    PyErr_SetString(type.ptr(), text.c_str());
+}
+
+void register_errors() {
+    py::register_exception_translator([](std::exception_ptr pointer) {
+        try {
+            if (pointer) std::rethrow_exception(pointer);
+        } catch (const engagehub::InvalidArgument& error) {
+            raise_as("InvalidArgument", error.what());
+        } catch (const engagehub::InvalidType& error) {
+            raise_as("InvalidType", error.what());
+        } catch (const engagehub::Incompatible& error) {
+            raise_as("Incompatible", error.what());
+        } catch (const engagehub::Corrupted& error) {
+            const py::object type = py::module_::import("engagehub_core.errors").attr("Corrupted");
+            const py::object instance = type(error.what(), py::arg("offset") = error.offset);
+            PyErr_SetObject(type.ptr(), instance.ptr());
+        }
+    });
+}
+
+}  // namespace
+
+PYBIND11_MODULE(_native, module) {
+    module.doc() = "The compiled half of engagehub_core; use the classes of the package itself.";
+    py::options options;
+    options.disable_function_signatures();
+    register_errors();
+    register_ranking(module);
+    register_sketches(module);
+    register_windows(module);
+    register_queue(module);
+    register_pipeline(module);
+    py::dict build;
+    build["version"] = ENGAGEHUB_VERSION;
+    build["compiler"] = ENGAGEHUB_COMPILER;
+    build["build_type"] = ENGAGEHUB_BUILD_TYPE;
+    module.attr("BUILD") = build;
+}

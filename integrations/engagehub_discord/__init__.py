@@ -1,0 +1,1 @@
+"""The discord.py cogs of engagehub-core; needs the extra ``discord``."""

@@ -1,0 +1,1 @@
+"""The Django app of engagehub-core; needs the extra ``django``."""

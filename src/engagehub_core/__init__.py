@@ -1,0 +1,17 @@
+"""Native analytics for communities: live leaderboards, trends, distinct counts and an event stream processor."""
+
+from __future__ import annotations
+
+try:
+    from engagehub_core import _native
+except ImportError as error:
+    error.add_note("The compiled half of engagehub-core is missing: install a wheel, or build one with pip install .")
+    raise
+
+from engagehub_core._version import __version__
+
+__all__ = ["__version__"]
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "errors", "sinks", "testing"]
