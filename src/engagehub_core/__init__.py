@@ -9,8 +9,10 @@ except ImportError as error:
     raise
 
 from engagehub_core._version import __version__
+from engagehub_core.sketches import CountMinSketch, HyperLogLog, TopK
+from engagehub_core.windows import DistinctWindow
 
-__all__ = ["__version__"]
+__all__ = ["CountMinSketch", "DistinctWindow", "HyperLogLog", "TopK", "__version__"]
 
 
 def __dir__() -> list[str]:
