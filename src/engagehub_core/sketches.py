@@ -371,7 +371,7 @@ class TopK(_native.TopK):
     the UTF-8 (bytes that aren't UTF-8 come back as bytes).
 
     Answers are as of the instant asked for, but never before the newest event. Integer weights without a half-life are exact
-    while they sum up to at most 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the last digits
+    while they sum up to less than 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the last digits
     at least. What is more than about 1,000 half-lives behind the newest event counts as 0 in low and as 2 ** -1022 of it in
     high.
 

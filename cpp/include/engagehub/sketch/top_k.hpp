@@ -11,7 +11,7 @@
 // the newest event in steps of more than 512 halvings: exact, but that what falls below 2^-1022 is raised to it in an
 // upper bound and becomes 0 in a lower one.
 // Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of the exponent; rows O(k log k).
-// Rounding: integer weights without a half-life are exact while their sum is at most 2^53. Otherwise n additions round by
+// Rounding: integer weights without a half-life are exact while their sum is below 2^53. Otherwise n additions round by
 // less than n * 2^-52 of the value, and answers widen their bounds by (n + 8) * 2^-52.
 // Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. A std::bad_alloc
 // leaves valid bounds for all that was counted before.
@@ -215,7 +215,7 @@ private:
                " and " + std::to_string(table_.size().depth);
     }
 
-    bool is_exact() const { return !half_life_.decays() && !fractional_ && total_ <= kMostWeight; }
+    bool is_exact() const { return !half_life_.decays() && !fractional_ && total_ < kMostWeight; }
 
     // What was stored, as of an instant of that weight, with bounds rounded outwards.
     Answer read(double low, double high, const Scaled& now) const {
