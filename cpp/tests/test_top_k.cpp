@@ -367,4 +367,11 @@ TEST_CASE("TopK refuses states that no sketch has, though the checksum is right"
     refuse(head + far + "01000000" + five + one + cell);  // the newest event at the end of time
     const std::string exponent = "0000000000000000" "0200000000000000" "0000000000000040" "0000000000000000" "0100000000000000";
     refuse(head + exponent + "01000000" + five + one + cell);  // an exponent without a half-life
+    const auto decayed = [&](const std::string& relative_to) {  // half-life and newest event at 1 s: exponent 1
+        return head + "40420f0000000000" "0200000000000000" "0000000000000040" "40420f0000000000" + relative_to + "01000000" + five + one + cell;
+    };
+    CHECK(read(decayed("0100000000000000")).size() == 1);
+    CHECK(read(decayed("01feffffffffffff")).size() == 1);
+    refuse(decayed("0200000000000000"));  // ahead of the newest event
+    refuse(decayed("00feffffffffffff"));  // 513 halvings behind it
 }

@@ -199,7 +199,6 @@ private:
     static constexpr std::uint8_t kVersion = 1;
     static constexpr std::int64_t kMostDistance = 512;
     static constexpr std::uint64_t kMostAdditions = std::uint64_t{1} << 62U;
-    static constexpr std::int64_t kMostExponent = std::int64_t{1} << 60U;
 
     static std::size_t checked(std::size_t k) {
         if (k < 1 || k > kMostCandidates) throw InvalidArgument("k must be between 1 and 2^20, got " + std::to_string(k));
@@ -411,8 +410,11 @@ private:
         if (micros < 0) reader.fail("has a negative half-life");
         half_life_ = HalfLife::of_micros(micros);
         if (newest_ < kFirstInstant || newest_ > kLastInstant) reader.fail("has an impossible instant");
-        const std::int64_t most = half_life_.decays() ? kMostExponent : 0;
-        if (exponent_ < -most || exponent_ > most) reader.fail("has an impossible exponent");
+        // The exponent of an event, at most kMostDistance behind the newest one's.
+        const std::int64_t newest = additions_ == 0 ? 0 : half_life_.weight(newest_).exponent;
+        if (exponent_ > newest || exponent_ < newest - (half_life_.decays() ? kMostDistance : 0)) {
+            reader.fail("has an impossible exponent");
+        }
         if (additions_ > kMostAdditions) reader.fail("has an impossible number of additions");
         if (additions_ == 0 && (fractional_ || total_ != 0.0 || newest_ != 0 || exponent_ != 0)) {
             reader.fail("has a state without additions");
