@@ -37,9 +37,10 @@ inline std::string_view text(py::handle object, const char* argument) {
     return {data, static_cast<std::size_t>(size)};
 }
 
-// An int, or what stands for one (NumPy's integer scalars), but not a bool.
+// An int, or what stands for one (NumPy's integer scalars, though not its arrays), but not a bool.
 inline bool is_integer(py::handle object) {
-    return (PyLong_Check(object.ptr()) || PyIndex_Check(object.ptr())) && !PyBool_Check(object.ptr());
+    if (PyLong_Check(object.ptr())) return !PyBool_Check(object.ptr());
+    return PyIndex_Check(object.ptr()) && !PySequence_Check(object.ptr());
 }
 
 inline std::int64_t integer(py::handle object, const char* argument) {
@@ -66,7 +67,7 @@ inline double number(py::handle object, const char* argument) {
     if (PyFloat_CheckExact(object.ptr())) {
         value = PyFloat_AS_DOUBLE(object.ptr());
     } else {
-        if (PyBool_Check(object.ptr()) || !(PyFloat_Check(object.ptr()) || PyIndex_Check(object.ptr()))) {
+        if (!(PyFloat_Check(object.ptr()) || is_integer(object))) {
             throw engagehub::InvalidType(std::string(argument) + " must be int or float, got " + type_name(object));
         }
         value = PyFloat_AsDouble(object.ptr());
