@@ -117,6 +117,9 @@ def generate(
             message = f"start must be an aware datetime, got the naive {start!r}"
             raise InvalidArgument(message)
         start = -((datetime(1970, 1, 1, tzinfo=UTC) - start) // timedelta(seconds=1))
+    elif not isinstance(start, int) or isinstance(start, bool):
+        message = f"start must be an int of Unix seconds or an aware datetime, got {type(start).__name__}"
+        raise InvalidType(message)
     _check("start", start, 0, _LATEST - days * _DAY - _MINUTE)
     return _rows(members, events, seed, days * _DAY // _MINUTE, -(-start // _MINUTE))
 
