@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import doctest
 import gzip
 import hashlib
 import importlib.util
@@ -388,6 +389,11 @@ def test_bad_arguments_leave_the_file_alone(tmp_path: Path) -> None:
 def test_folder_that_does_not_exist_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         write_demo(tmp_path / "none" / "demo.csv", **SMALL)
+
+
+def test_examples_of_the_docstrings_run() -> None:
+    failed, tried = doctest.testmod(demo)
+    assert (failed, tried > 4) == (0, True)
 
 
 # Bad arguments
