@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import doctest
 import functools
 import importlib
@@ -93,7 +94,11 @@ def spoken() -> dict[str, Spoken]:
             globs = {**vars(engagehub_core), **vars(importlib.import_module(home))}
             kind = "function"
             if inspect.isclass(thing):
-                kind = "error" if issubclass(thing, BaseException) else "class"
+                kind = "class"
+                if issubclass(thing, BaseException):
+                    kind = "error"
+                elif hasattr(thing, "_fields") or dataclasses.is_dataclass(thing):
+                    kind = "record"  # what calls return; their examples show it
                 for member_name, member, member_kind in members(thing):
                     one = Spoken(f"{full}.{member_name}", member_kind, member, thing, globs)
                     found[one.name] = one
@@ -117,10 +122,10 @@ def stub() -> dict[str, ast.FunctionDef]:
 def signature_of(one: Spoken) -> tuple[list[str], str]:
     """Return the names of the parameters and the text of the return annotation."""
     target = one.thing
+    if one.kind == "record":
+        return list(getattr(one.thing, "_fields", None) or [field.name for field in dataclasses.fields(one.thing)]), ""
     if one.kind == "class":
         target = next((vars(base)["__init__"] for base in one.thing.__mro__ if "__init__" in vars(base)), None)
-        if hasattr(one.thing, "_fields"):  # a named tuple takes its fields
-            return list(one.thing._fields), "None"
     python = inspect.unwrap(getattr(target, "__func__", target))
     if inspect.isfunction(python):
         signature = inspect.signature(python)
@@ -138,7 +143,8 @@ def signature_of(one: Spoken) -> tuple[list[str], str]:
 
 
 ALL = spoken()
-WITH_PARAMETERS = {name: one for name, one in ALL.items() if one.kind in {"class", "function", "method"}}
+WITH_PARAMETERS = {name: one for name, one in ALL.items() if one.kind in {"class", "record", "function", "method"}}
+SHOWN = {name: one for name, one in ALL.items() if one.kind in {"class", "function", "method"}}
 CALLED = {name: one for name, one in ALL.items() if one.kind in {"function", "method"}}
 WITH_EXAMPLES = {name: one for name, one in ALL.items() if ">>>" in one.doc}
 
@@ -205,7 +211,7 @@ def test_what_is_returned_is_described(one: Spoken):
     assert gives == bool({"Returns", "Yields"} & set(one.sections)), f"{one.name} -> {returned}"
 
 
-@over(WITH_PARAMETERS)
+@over(SHOWN)
 def test_there_is_an_example(one: Spoken):
     assert ">>>" in one.section("Examples"), f"{one.name} has no example"
 
