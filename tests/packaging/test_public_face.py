@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-#: Modules that speak otherwise: the command line through --help, the self-test through what it prints.
-WITHOUT_FACE = ("engagehub_core._", "engagehub_core.cli", "engagehub_core.selftest")
+#: Beside the package itself; what else lies in it belongs to the command line or is where these names are made.
+PUBLIC_MODULES = ("errors", "journal", "sinks", "testing")
 SECTION = re.compile(r"^ *([A-Z][A-Za-z ]+)\n *-{3,}$", re.MULTILINE)
 KNOWN_SECTIONS = [
     "Parameters",
@@ -62,8 +62,9 @@ class Spoken(NamedTuple):
 
 
 def public_modules() -> list[ModuleType]:
-    names = [info.name for info in pkgutil.walk_packages(engagehub_core.__path__, "engagehub_core.")]
-    return [engagehub_core, *(importlib.import_module(name) for name in names if not name.startswith(WITHOUT_FACE))]
+    there = {info.name for info in pkgutil.iter_modules(engagehub_core.__path__)}
+    names = [name for name in PUBLIC_MODULES if name in there]
+    return [engagehub_core, *(importlib.import_module(f"engagehub_core.{name}") for name in names)]
 
 
 def members(cls: type) -> Iterator[tuple[str, Any, str]]:
