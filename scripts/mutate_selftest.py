@@ -44,7 +44,9 @@ def build(tree: Path) -> None:
     output = tree / "build"
     if not output.exists():
         options = ["-DENGAGEHUB_PYTHON=ON", "-DCMAKE_BUILD_TYPE=Release", f"-DPython_EXECUTABLE={sys.executable}"]
-        subprocess.run(["cmake", "-S", tree, "-B", output, "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["cmake", "-S", tree, "-B", output, "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL
+        )
     subprocess.run(["cmake", "--build", output], check=True, env=environment, stdout=subprocess.DEVNULL)
     module = next(output.glob("_native*"))
     shutil.copy2(module, tree / "src/engagehub_core" / module.name)
@@ -89,7 +91,9 @@ def main() -> int:
             caught = result.returncode == 1 and "FAILED" in result.stdout
             survivors += not caught
             line = next((line for line in result.stdout.splitlines() if "FAILED" in line), "no check failed")
-            sys.stdout.write(f"{'caught' if caught else 'SURVIVED'}: {mutant.file}: {mutant.old} -> {mutant.new}: {line[:100]}\n")
+            sys.stdout.write(
+                f"{'caught' if caught else 'SURVIVED'}: {mutant.file}: {mutant.old} -> {mutant.new}: {line[:100]}\n"
+            )
             sys.stdout.flush()
     sys.stdout.write(f"{survivors} survived\n")
     return 1 if survivors else 0
