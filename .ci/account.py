@@ -1,6 +1,6 @@
 """Add up the pytest runs of .ci/run from their JUnit files, and refuse skips that nobody allowed.
 
-Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all; elsewhere only the reasons below.
+Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all, others only for the reasons below.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 ALLOWED = (
     r"ENGAGEHUB_(DATA|TEST_REDIS_URL|TEST_POSTGRES_URL) isn't set",  # the run with servers and data has these
@@ -22,7 +22,7 @@ def main() -> int:
     passed = failed = skipped = 0
     refused = []
     for file in sorted(Path(sys.argv[1]).glob("*.xml")):
-        for case in ElementTree.parse(file).getroot().iter("testcase"):
+        for case in ET.parse(file).getroot().iter("testcase"):
             skip = case.find("skipped")
             if case.find("failure") is not None or case.find("error") is not None:
                 failed += 1

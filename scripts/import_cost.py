@@ -1,7 +1,7 @@
 """Print what ``import engagehub_core`` costs over a bare interpreter, and fail above a limit.
 
-Pairs of processes, one bare and one that imports, are started in turn, so that a busy machine slows both; the medians are
-compared. Usage: python scripts/import_cost.py [--pairs 40] [--most 15]
+Pairs of processes, one bare and one that imports, are started in turn, so that a busy machine slows both; the medians
+are compared. Usage: python scripts/import_cost.py [--pairs 40] [--most 15]
 """
 
 from __future__ import annotations

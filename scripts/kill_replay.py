@@ -2,7 +2,9 @@
 
 The replay of a file is killed with SIGKILL at seeded random moments, each run on the database that the one before left
 behind. A last run may end. Then every row, in order, and every printed answer must equal those of a replay that ran
-through, and the last run must say how much it found done. Usage: python scripts/kill_replay.py FILE [--kills 10] [--seed 1]
+through, and the last run must say how much it found done.
+
+Usage: python scripts/kill_replay.py FILE [--kills 10] [--seed 1]
 """
 
 from __future__ import annotations
