@@ -1,6 +1,7 @@
 """Add up the pytest runs of .ci/run from their JUnit files, and refuse skips that nobody allowed.
 
-Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all, others only for the reasons below.
+Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all, another one only for the reasons
+below.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# clang-tidy over every header of cpp/include, each compiled on its own, and over bindings/. Needs the preset tidy configured.
+# clang-tidy over every header of cpp/include, each compiled on its own, and over bindings/.
+# Configure the preset tidy first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs=${JOBS:-$(nproc)}
