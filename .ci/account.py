@@ -1,6 +1,6 @@
 """Add up the pytest runs of .ci/run from their JUnit files, and refuse skips that nobody allowed.
 
-Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all, another one only for the reasons
+Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all, the others only for the reasons
 below.
 """
 

@@ -10,6 +10,7 @@ version = release = engagehub_core.__version__
 extensions = ["myst_parser", "numpydoc", "sphinx.ext.autodoc", "sphinx_copybutton"]
 source_suffix = {".md": "markdown"}
 exclude_patterns = ["_build"]
+autosummary_generate = False
 html_theme = "furo"
 html_title = f"engagehub-core {release}"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
