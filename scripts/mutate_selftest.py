@@ -2,8 +2,8 @@
 
     python scripts/mutate_selftest.py [--only TEXT] [--limit N]
 
-Needs what the package's own build needs (CMake, Ninja, pybind11, a compiler) and nothing of the working tree is changed:
-the sources are copied first. Exits 1 if a mutant survives, or if the unaltered copy fails.
+Needs what the package's own build needs (CMake, Ninja, pybind11, a compiler) and nothing of the working tree is
+changed: the sources are copied first. Exits 1 if a mutant survives, or if the unaltered copy fails.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def build(tree: Path) -> None:
 
 def selftest(tree: Path) -> subprocess.CompletedProcess[str]:
     """Run the self-test of the copied package, and of no other one."""
-    start = f"import sys; sys.path.insert(0, {str(tree / 'src')!r}); from engagehub_core.selftest import run; sys.exit(run())"
+    path = str(tree / "src")
+    start = f"import sys; sys.path.insert(0, {path!r}); from engagehub_core.selftest import run; sys.exit(run())"
     return subprocess.run([sys.executable, "-S", "-c", start], check=False, capture_output=True, text=True)
 
 

@@ -47,7 +47,6 @@ def test_header_begins_with_its_licence_and_contract(header: Path):
     assert len(preamble.splitlines()) <= 40
     if "Written by scripts/" not in preamble:
         assert re.search(r"^// Purpose: \S", preamble, re.MULTILINE)
-        assert re.search(r"^// Thread safety: \S", preamble, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", list(files("cpp", "bindings")), ids=relative)
