@@ -2,8 +2,8 @@
 
     python scripts/mutate_selftest.py [--only TEXT] [--limit N]
 
-Needs what the package's own build needs (CMake, Ninja, pybind11, a compiler) and nothing of the working tree is changed:
-the sources are copied first. Exits 1 if a mutant survives, or if the unaltered copy fails.
+Needs what the package's own build needs (CMake, Ninja, pybind11, a compiler) and nothing of the working tree is
+changed: the sources are copied first. Exits 1 if a mutant survives, or if the unaltered copy fails.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def build(tree: Path) -> None:
     output = tree / "build"
     if not output.exists():
         options = ["-DENGAGEHUB_PYTHON=ON", "-DCMAKE_BUILD_TYPE=Release", f"-DPython_EXECUTABLE={sys.executable}"]
-        subprocess.run(["cmake", "-S", tree, "-B", output, "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            ["cmake", "-S", tree, "-B", output, "-G", "Ninja", *options], check=True, stdout=subprocess.DEVNULL
+        )
     subprocess.run(["cmake", "--build", output], check=True, env=environment, stdout=subprocess.DEVNULL)
     module = next(output.glob("_native*"))
     shutil.copy2(module, tree / "src/engagehub_core" / module.name)
@@ -52,7 +54,8 @@ def build(tree: Path) -> None:
 
 def selftest(tree: Path) -> subprocess.CompletedProcess[str]:
     """Run the self-test of the copied package, and of no other one."""
-    start = f"import sys; sys.path.insert(0, {str(tree / 'src')!r}); from engagehub_core.selftest import run; sys.exit(run())"
+    path = str(tree / "src")
+    start = f"import sys; sys.path.insert(0, {path!r}); from engagehub_core.selftest import run; sys.exit(run())"
     return subprocess.run([sys.executable, "-S", "-c", start], check=False, capture_output=True, text=True)
 
 
@@ -89,7 +92,9 @@ def main() -> int:
             caught = result.returncode == 1 and "FAILED" in result.stdout
             survivors += not caught
             line = next((line for line in result.stdout.splitlines() if "FAILED" in line), "no check failed")
-            sys.stdout.write(f"{'caught' if caught else 'SURVIVED'}: {mutant.file}: {mutant.old} -> {mutant.new}: {line[:100]}\n")
+            sys.stdout.write(
+                f"{'caught' if caught else 'SURVIVED'}: {mutant.file}: {mutant.old} -> {mutant.new}: {line[:100]}\n"
+            )
             sys.stdout.flush()
     sys.stdout.write(f"{survivors} survived\n")
     return 1 if survivors else 0
