@@ -163,9 +163,7 @@ class DistinctWindow(_native.DistinctWindow):
         _, low, high = self._answer(_micros(window, "window"), at, sigma)
         return low, high
 
-    def answer(
-        self, window: Duration | None = None, at: float | datetime | None = None
-    ) -> tuple[float, float, float]:
+    def answer(self, window: Duration | None = None, at: float | datetime | None = None) -> tuple[float, float, float]:
         """Return the estimate for a window with its bounds of two standard errors.
 
         Parameters
@@ -319,4 +317,6 @@ class DistinctWindow(_native.DistinctWindow):
         return type(self)._restore, (self.to_bytes(), self._clock, self.max_skew)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} span={self.span:g}s resolution={self.resolution:g}s p={self.p} late={self.late}>"
+        return (
+            f"<{type(self).__name__} span={self.span:g}s resolution={self.resolution:g}s p={self.p} late={self.late}>"
+        )
