@@ -9,8 +9,10 @@ except ImportError as error:
     raise
 
 from engagehub_core._version import __version__
+from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
+from engagehub_core.queues import MpmcQueue
 
-__all__ = ["__version__"]
+__all__ = ["Event", "EventBatch", "EventProcessor", "MpmcQueue", "ProcessorStats", "__version__"]
 
 
 def __dir__() -> list[str]:
