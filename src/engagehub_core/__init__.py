@@ -10,7 +10,7 @@ except ImportError as error:
 
 from engagehub_core._version import __version__
 from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
-from engagehub_core.sketches import CountMinSketch, HyperLogLog, TopK
+from engagehub_core.sketches import CountMinSketch, HyperLogLog, Row, TopK
 from engagehub_core.windows import DistinctWindow
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "HyperLogLog",
     "Leaderboard",
     "Ranked",
+    "Row",
     "SkipList",
     "TopK",
     "__version__",
