@@ -76,8 +76,8 @@ TEST_CASE("CountMinSketch is the conservative sketch of the textbook, and never 
 }
 
 // Markov: an estimate exceeds the truth by more than e / width * total in at most e^-depth of all items; conservative
-// updates only lower it. With 20,000 items of which at most 1.9 % (depth 4) may miss, a count above 1.9 % is an error of
-// the sketch, not of chance, for the expectation is far below (the seeds are fixed).
+// updates only lower it. With 20,000 items of which at most 1.9 % (depth 4) may miss, a count above 1.9 % is an error
+// of the sketch, not of chance, for the expectation is far below (the seeds are fixed).
 TEST_CASE("CountMinSketch keeps its error and bounds at the confidence it states") {
     std::mt19937_64 random(2);
     const Zipf zipf(20'000);
@@ -105,8 +105,8 @@ TEST_CASE("CountMinSketch keeps its error and bounds at the confidence it states
 }
 
 // Pairs of items that share a cell in all rows: width^-depth of them, if the rows are independent. Expected 153 and 39
-// among 10^7 pairs; being Poisson, a count outside 6 standard deviations has a probability below 1e-7. Rows that depend on
-// each other, as sums h1 + row * h2 do, give thousands.
+// among 10^7 pairs; being Poisson, a count outside 6 standard deviations has a probability below 1e-7. Rows that depend
+// on each other, as sums h1 + row * h2 do, give thousands.
 TEST_CASE("CountMinSketch's rows are independent") {
     const auto shared_pairs = [](std::size_t width, std::size_t depth, const std::vector<std::uint64_t>& hashes) {
         std::map<std::vector<std::size_t>, std::uint64_t> groups;
@@ -121,7 +121,7 @@ TEST_CASE("CountMinSketch's rows are independent") {
     };
     std::vector<std::uint64_t> numbers;
     std::vector<std::uint64_t> texts;
-    std::vector<std::uint64_t> raw;  // no hash before the rows' own
+    std::vector<std::uint64_t> raw;             // no hash before the rows' own
     for (std::int64_t i = 0; i < 4'473; ++i) {  // 10^7 pairs
         numbers.push_back(engagehub::hash_of(number(i)));
         const std::string name = "channel-" + std::to_string(i);
@@ -130,7 +130,8 @@ TEST_CASE("CountMinSketch's rows are independent") {
     }
     for (const auto& hashes : {numbers, texts, raw}) {
         const double pairs = 4'473.0 * 4'472.0 / 2.0;
-        for (const auto& [width, depth] : std::vector<std::pair<std::size_t, std::size_t>>{{16, 4}, {64, 3}, {63, 3}, {64, 2}, {1'000, 1}}) {
+        for (const auto& [width, depth] :
+             std::vector<std::pair<std::size_t, std::size_t>>{{16, 4}, {64, 3}, {63, 3}, {64, 2}, {1'000, 1}}) {
             const double expected = pairs * std::pow(static_cast<double>(width), -static_cast<double>(depth));
             const double found = shared_pairs(width, depth, hashes);
             CHECK(std::abs(found - expected) < 6.0 * std::sqrt(expected));
@@ -223,9 +224,17 @@ TEST_CASE("CountMinSketch's bytes are golden, and read back") {
     CountMinSketch sketch({3, 2});
     sketch.add(ItemView::of(std::string_view("general")), 3);
     sketch.add(ItemView::of(std::string_view("help")));
-    CHECK(to_hex(sketch.to_bytes()) ==
-          "4548434d01" "03000000" "02" "02" "00" "0400000000000000"
-          "010000000000000000000000000000000300000000000000" "030000000000000000000000000000000000000000000000" "30f77795");
+    CHECK(
+        to_hex(sketch.to_bytes()) ==
+        "4548434d01"
+        "03000000"
+        "02"
+        "02"
+        "00"
+        "0400000000000000"
+        "010000000000000000000000000000000300000000000000"
+        "030000000000000000000000000000000000000000000000"
+        "30f77795");
     CHECK(CountMinSketch::from_bytes(sketch.to_bytes()) == sketch);
     CHECK(CountMinSketch::from_bytes(CountMinSketch().to_bytes()) == CountMinSketch());
     check_damage(sketch.to_bytes(), [](const std::string& bytes) { CountMinSketch::from_bytes(bytes); });
@@ -238,13 +247,93 @@ TEST_CASE("CountMinSketch refuses states that no sketch has, though the checksum
         return CountMinSketch::from_bytes(engagehub::seal(std::move(writer)));
     };
     const std::string two_cells = "02000000000000000300000000000000";
-    CHECK(read("4548434d01" "02000000" "01" "01" "00" "0500000000000000" + two_cells).total() == 5);
-    CHECK_THROWS_AS(read("4548434d01" "02000000" "01" "01" "00" "0400000000000000" + two_cells), Corrupted);    // row above the total
-    CHECK_THROWS_AS(read("4548434d01" "02000000" "01" "00" "00" "0500000000000000" + two_cells), Corrupted);    // no kind
-    CHECK_THROWS_AS(read("4548434d01" "02000000" "01" "03" "00" "0500000000000000" + two_cells), Corrupted);    // unknown kind
-    CHECK_THROWS_AS(read("4548434d01" "02000000" "02" "01" "00" "0500000000000000" + two_cells), Corrupted);    // cells missing
-    CHECK_THROWS_AS(read("4548434d01" "01000000" "01" "01" "00" "0500000000000000" + two_cells), Corrupted);    // cells too many
-    CHECK_THROWS_AS(read("4548434d01" "ffffffff" "ff" "01" "00" "0500000000000000" + two_cells), Corrupted);    // absurd sizes
-    CHECK_THROWS_AS(read("4548434d01" "00000000" "00" "01" "00" "0500000000000000"), Corrupted);
-    CHECK_THROWS_AS(read("4548434d01" "02000000" "01" "01" "01" "0500000000000000" + two_cells), Incompatible);  // hash
+    CHECK(
+        read(
+            "4548434d01"
+            "02000000"
+            "01"
+            "01"
+            "00"
+            "0500000000000000" +
+            two_cells)
+            .total() == 5);
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "02000000"
+            "01"
+            "01"
+            "00"
+            "0400000000000000" +
+            two_cells),
+        Corrupted);  // row above the total
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "02000000"
+            "01"
+            "00"
+            "00"
+            "0500000000000000" +
+            two_cells),
+        Corrupted);  // no kind
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "02000000"
+            "01"
+            "03"
+            "00"
+            "0500000000000000" +
+            two_cells),
+        Corrupted);  // unknown kind
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "02000000"
+            "02"
+            "01"
+            "00"
+            "0500000000000000" +
+            two_cells),
+        Corrupted);  // cells missing
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "01000000"
+            "01"
+            "01"
+            "00"
+            "0500000000000000" +
+            two_cells),
+        Corrupted);  // cells too many
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "ffffffff"
+            "ff"
+            "01"
+            "00"
+            "0500000000000000" +
+            two_cells),
+        Corrupted);  // absurd sizes
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "00000000"
+            "00"
+            "01"
+            "00"
+            "0500000000000000"),
+        Corrupted);
+    CHECK_THROWS_AS(
+        read(
+            "4548434d01"
+            "02000000"
+            "01"
+            "01"
+            "01"
+            "0500000000000000" +
+            two_cells),
+        Incompatible);  // hash
 }

@@ -60,11 +60,15 @@ TEST_CASE("DistinctWindow answers as a recount of the interval that it names") {
         std::optional<std::int64_t> newest;
         std::int64_t now = -20 * resolution;  // across the epoch
         for (int i = 0; i < 400; ++i) {
-            now += static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(random() % 50 == 0 ? 40 * resolution : resolution));
-            const Event event{static_cast<std::int64_t>(random() % 300),
-                              now - static_cast<std::int64_t>(random() % static_cast<std::uint64_t>((buckets + 3) * resolution))};
+            now += static_cast<std::int64_t>(
+                random() % static_cast<std::uint64_t>(random() % 50 == 0 ? 40 * resolution : resolution));
+            const Event event{
+                static_cast<std::int64_t>(random() % 300),
+                now - static_cast<std::int64_t>(random() % static_cast<std::uint64_t>((buckets + 3) * resolution))};
             // The rule, said plainly: its bucket is older than the last `buckets` ones up to the newest.
-            const auto floor_div = [&](std::int64_t at) { return at >= 0 ? at / resolution : -((-at + resolution - 1) / resolution); };
+            const auto floor_div = [&](std::int64_t at) {
+                return at >= 0 ? at / resolution : -((-at + resolution - 1) / resolution);
+            };
             const bool is_late = newest && floor_div(event.at) <= floor_div(*newest) - buckets;
             REQUIRE(window.add(number(event.member), event.at) == !is_late);
             if (is_late) {
@@ -75,8 +79,10 @@ TEST_CASE("DistinctWindow answers as a recount of the interval that it names") {
             }
             REQUIRE(window.late() == late);
             if (i % 20 != 0) continue;
-            const std::int64_t length = 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(window.span()));
-            for (const std::int64_t at : {now, *newest, *newest - 3 * resolution, *newest + 2 * resolution, *newest - 100 * resolution}) {
+            const std::int64_t length =
+                1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(window.span()));
+            for (const std::int64_t at :
+                 {now, *newest, *newest - 3 * resolution, *newest + 2 * resolution, *newest - 100 * resolution}) {
                 const auto interval = window.interval(length, at);
                 REQUIRE(window.collect(length, at) == recount(accepted, interval, 8));
                 REQUIRE(interval.end % resolution == 0);
@@ -96,7 +102,7 @@ TEST_CASE("DistinctWindow gives up what is older than its span, and answers the 
     window.add(number(1), 0);
     window.add(number(2), kHour);
     window.add(number(3), 2 * kHour + 5);
-    CHECK(window.collect(3 * kHour, 2 * kHour) .estimate() == doctest::Approx(3.0).epsilon(0.01));
+    CHECK(window.collect(3 * kHour, 2 * kHour).estimate() == doctest::Approx(3.0).epsilon(0.01));
     window.add(number(4), 4 * kHour);
     CHECK(window.answer(3 * kHour, 4 * kHour).estimate == doctest::Approx(2.0).epsilon(0.01));
     CHECK(window.interval(3 * kHour, 3 * kHour).start == 2 * kHour);
@@ -139,7 +145,9 @@ TEST_CASE("DistinctWindow refuses bad input and changes nothing") {
     CHECK_THROWS_AS(window.add(ItemView::of(std::string_view("a")), 0), InvalidType);
     CHECK_THROWS_AS(window.add(number(1), std::numeric_limits<std::int64_t>::max()), InvalidArgument);
     const std::vector<ItemView> members = {number(2), number(3)};
-    CHECK_THROWS_AS(window.update(members, std::vector<std::int64_t>{0, std::numeric_limits<std::int64_t>::min()}, 2), InvalidArgument);
+    CHECK_THROWS_AS(
+        window.update(members, std::vector<std::int64_t>{0, std::numeric_limits<std::int64_t>::min()}, 2),
+        InvalidArgument);
     CHECK_THROWS_AS(window.interval(0, 0), InvalidArgument);
     CHECK_THROWS_AS(window.interval(kHour + 1, 0), InvalidArgument);
     CHECK_THROWS_AS(window.interval(kHour, std::numeric_limits<std::int64_t>::max()), InvalidArgument);
@@ -200,15 +208,30 @@ TEST_CASE("DistinctWindow's bytes are golden, read back, and every damage is ref
     window.add(ItemView::of(std::string_view("bob")), 2 * kHour);
     window.add(ItemView::of(std::string_view("cy")), 0);
     CHECK(window.late() == 1);
-    CHECK(to_hex(window.to_bytes()) ==
-          "4548445701" "00a493d600000000" "02000000" "04" "02" "0100000000000000" "02000000"
-          "0100000000000000" "0402000000" "01000000" "01030000"
-          "0200000000000000" "0402000000" "01000000" "010a0000" "a2b638e3");
+    CHECK(
+        to_hex(window.to_bytes()) ==
+        "4548445701"
+        "00a493d600000000"
+        "02000000"
+        "04"
+        "02"
+        "0100000000000000"
+        "02000000"
+        "0100000000000000"
+        "0402000000"
+        "01000000"
+        "01030000"
+        "0200000000000000"
+        "0402000000"
+        "01000000"
+        "010a0000"
+        "a2b638e3");
     CHECK(DistinctWindow::from_bytes(window.to_bytes()) == window);
     check_damage(window.to_bytes(), [](const std::string& bytes) { DistinctWindow::from_bytes(bytes); });
     std::mt19937_64 random(3);
     DistinctWindow large(31 * kDay, kDay, 12);
-    for (int i = 0; i < 20'000; ++i) large.add(number(i), static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(31 * kDay)));
+    for (int i = 0; i < 20'000; ++i)
+        large.add(number(i), static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(31 * kDay)));
     CHECK(DistinctWindow::from_bytes(large.to_bytes()) == large);
 }
 
@@ -218,8 +241,17 @@ TEST_CASE("DistinctWindow refuses states that no window has, though the checksum
         writer.put_raw(from_hex(hex));
         return DistinctWindow::from_bytes(engagehub::seal(std::move(writer)));
     };
-    const std::string head = "4548445701" "40420f0000000000" "02000000" "04" "01" "0000000000000000";  // two seconds, p 4, ints
-    const std::string sketch = "0401000000" "01000000" "01030000";
+    const std::string head =
+        "4548445701"
+        "40420f0000000000"
+        "02000000"
+        "04"
+        "01"
+        "0000000000000000";  // two seconds, p 4, ints
+    const std::string sketch =
+        "0401000000"
+        "01000000"
+        "01030000";
     const std::string none = "0000000000000000";
     CHECK(read(head + "01000000" + "0500000000000000" + sketch).interval(kSecond, 5 * kSecond).end == 6 * kSecond);
     const auto refuse = [&](const std::string& hex) { CHECK_THROWS_AS(read(hex), Corrupted); };
@@ -228,15 +260,62 @@ TEST_CASE("DistinctWindow refuses states that no window has, though the checksum
     refuse(head + "02000000" + "0500000000000000" + sketch + "0700000000000000" + sketch);  // older than the ring
     refuse(head + "02000000" + "0500000000000000" + sketch);                                // one missing
     refuse(head + "ffffffff" + "0500000000000000" + sketch);
-    refuse(head + "00000000");                                                              // a kind without buckets
-    refuse(head + "01000000" + "ffffffffffffff7f" + sketch);                                // the end of time
-    refuse(head + "01000000" + "0500000000000000" + "0501000000" "01000000" "01030000");    // another p
-    refuse(head + "01000000" + "0500000000000000" + "0402000000" "01000000" "01030000");    // another kind
-    refuse(head + "01000000" + "0500000000000000" + "0400000000" "00000000");                // an empty bucket
-    refuse("4548445701" + none + "02000000" "04" "00" + none + "00000000");                   // resolution 0
-    refuse("4548445701" "ffffffffffffff7f" "02000000" "04" "00" + none + "00000000");         // absurd resolution
-    refuse("4548445701" "40420f0000000000" "00000000" "04" "00" + none + "00000000");         // no buckets
-    refuse("4548445701" "40420f0000000000" "ffffffff" "04" "00" + none + "00000000");         // absurd buckets
-    refuse("4548445701" "40420f0000000000" "02000000" "13" "00" + none + "00000000");         // p 19
-    refuse("4548445701" "40420f0000000000" "02000000" "04" "00" "0100000000000000" "00000000");  // late without events
+    refuse(head + "00000000");                                // a kind without buckets
+    refuse(head + "01000000" + "ffffffffffffff7f" + sketch);  // the end of time
+    refuse(
+        head + "01000000" + "0500000000000000" +
+        "0501000000"
+        "01000000"
+        "01030000");  // another p
+    refuse(
+        head + "01000000" + "0500000000000000" +
+        "0402000000"
+        "01000000"
+        "01030000");  // another kind
+    refuse(
+        head + "01000000" + "0500000000000000" +
+        "0400000000"
+        "00000000");  // an empty bucket
+    refuse(
+        "4548445701" + none +
+        "02000000"
+        "04"
+        "00" +
+        none + "00000000");  // resolution 0
+    refuse(
+        "4548445701"
+        "ffffffffffffff7f"
+        "02000000"
+        "04"
+        "00" +
+        none + "00000000");  // absurd resolution
+    refuse(
+        "4548445701"
+        "40420f0000000000"
+        "00000000"
+        "04"
+        "00" +
+        none + "00000000");  // no buckets
+    refuse(
+        "4548445701"
+        "40420f0000000000"
+        "ffffffff"
+        "04"
+        "00" +
+        none + "00000000");  // absurd buckets
+    refuse(
+        "4548445701"
+        "40420f0000000000"
+        "02000000"
+        "13"
+        "00" +
+        none + "00000000");  // p 19
+    refuse(
+        "4548445701"
+        "40420f0000000000"
+        "02000000"
+        "04"
+        "00"
+        "0100000000000000"
+        "00000000");  // late without events
 }

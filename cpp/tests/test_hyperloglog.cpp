@@ -76,7 +76,7 @@ std::string dense_of(const std::vector<unsigned>& ranks) {
 
 TEST_CASE("HyperLogLog puts the hashes of Redis where Redis puts them") {
     const std::vector<std::tuple<std::string, std::uint32_t, unsigned>> golden = {
-        {"", 5938, 2},     {"a", 12711, 2},       {"b", 15780, 1},        {"c", 8436, 1},
+        {"", 5938, 2},        {"a", 12711, 2},       {"b", 15780, 1},        {"c", 8436, 1},
         {"abcdefg", 5634, 2}, {"abcdefgh", 1383, 1}, {"abcdefghi", 6903, 1}, {"user:123", 2041, 1},
     };
     for (const auto& [value, index, rank] : golden) {
@@ -96,7 +96,8 @@ TEST_CASE("HyperLogLog holds the registers of the definition at every precision,
         bool was_sparse = false;
         for (std::size_t i = 0; i < count; ++i) {
             // Long runs of zeros too.
-            const std::uint64_t hash = i % 5 == 0 ? (random() << (p + random() % (64 - p))) | (random() & ((1U << p) - 1)) : random();
+            const std::uint64_t hash =
+                i % 5 == 0 ? (random() << (p + random() % (64 - p))) | (random() & ((1U << p) - 1)) : random();
             sketch.add_hash(hash);
             model_add(model, hash, p);
             REQUIRE(sketch.is_sparse() == (model.size() <= (std::size_t{1} << p) / 16));
@@ -169,8 +170,8 @@ TEST_CASE("HyperLogLog's error is the theory's") {
     CHECK(rmse(10, 20'000, 1'900) > 0.9);
 }
 
-// Bounds of 2 sigma miss a right estimate in at most 4.6 % of streams: 1000 streams have 46 misses with sd 6.6; the gate
-// of 80 has a false-alarm probability below 1e-6. A tenth of the width must miss far more.
+// Bounds of 2 sigma miss a right estimate in at most 4.6 % of streams: 1000 streams have 46 misses with sd 6.6; the
+// gate of 80 has a false-alarm probability below 1e-6. A tenth of the width must miss far more.
 TEST_CASE("HyperLogLog's bounds hold at their confidence") {
     int outside = 0;
     int outside_tenth = 0;
@@ -268,8 +269,11 @@ TEST_CASE("HyperLogLog keeps its kind in merges with empty sketches") {
 
 TEST_CASE("HyperLogLog's bytes are golden") {
     CHECK(to_hex(HyperLogLog().to_bytes()) == "4548484c010e00000000000000000ce0c296");
-    CHECK(to_hex(of_texts({"a", "b", "c"}).to_bytes()) ==
-          "4548484c010e0200000003000000" "01f4200002a7310001a43d00" "39cd4449");
+    CHECK(
+        to_hex(of_texts({"a", "b", "c"}).to_bytes()) ==
+        "4548484c010e0200000003000000"
+        "01f4200002a7310001a43d00"
+        "39cd4449");
     CHECK(to_hex(of_range(0, 12, 4).to_bytes()) == "4548484c01040100000140300cc02000000004020100a03ee6d6");
     CHECK(HyperLogLog::from_bytes(of_range(0, 12, 4).to_bytes()) == of_range(0, 12, 4));
 }
@@ -284,7 +288,8 @@ TEST_CASE("HyperLogLog's bytes read back at every precision and size") {
 }
 
 TEST_CASE("HyperLogLog refuses every damage to its bytes") {
-    check_damage(of_texts({"a", "b", "c"}).to_bytes(), [](const std::string& bytes) { HyperLogLog::from_bytes(bytes); });
+    check_damage(
+        of_texts({"a", "b", "c"}).to_bytes(), [](const std::string& bytes) { HyperLogLog::from_bytes(bytes); });
     check_damage(of_range(0, 40, 4).to_bytes(), [](const std::string& bytes) { HyperLogLog::from_bytes(bytes); });
 }
 
@@ -294,29 +299,73 @@ TEST_CASE("HyperLogLog refuses states that no sketch has, though the checksum is
         writer.put_raw(from_hex(hex));
         return engagehub::seal(std::move(writer));
     };
-    CHECK(HyperLogLog::from_bytes(sealed("4548484c010e0200000001000000" "01f42000")).kind() == ItemKind::kText);
-    const auto refuse = [&](const std::string& hex) { CHECK_THROWS_AS(HyperLogLog::from_bytes(sealed(hex)), Corrupted); };
-    refuse("4548484c01030200000001000000" "01f42000");          // p
-    refuse("4548484c010e0300000001000000" "01f42000");          // kind
-    refuse("4548484c010e0200000200000000");                    // form
-    refuse("4548484c010e0200000000000000");                    // a kind without items
-    refuse("4548484c010e0200000002000000" "01f42000");          // fewer registers than said
-    refuse("4548484c010e02000000ffffffff" "01f42000");          // an absurd number of them
-    refuse("4548484c010e0200000001000000" "01f4200000");        // more bytes
-    refuse("4548484c010e0200000001000000" "01004000");          // index 16384
-    refuse("4548484c010e0200000001000000" "00f42000");          // rank 0
-    refuse("4548484c010e0200000001000000" "34f42000");          // rank 52
-    refuse("4548484c010e0200000002000000" "01a43d0001f42000");  // descending
-    refuse("4548484c010e0200000002000000" "01f4200002f42000");  // one register twice
-    refuse("4548484c0104010000000200000001000000" "01010000");    // a list where registers are packed
-    refuse("4548484c01040100000101000000" "0000000000000000");  // packed where a list is held
-    CHECK_THROWS_AS(HyperLogLog::from_bytes(sealed("4548484c010e0200010001000000" "01f42000")), Incompatible);  // grade
-    CHECK_THROWS_AS(HyperLogLog::from_bytes(sealed("4548484c010e0201000001000000" "01f42000")), Incompatible);  // hash
-    CHECK_THROWS_AS(HyperLogLog::from_bytes(sealed("4548484c020e0200000001000000" "01f42000")), Incompatible);  // version
+    CHECK(
+        HyperLogLog::from_bytes(sealed(
+                                    "4548484c010e0200000001000000"
+                                    "01f42000"))
+            .kind() == ItemKind::kText);
+    const auto refuse = [&](const std::string& hex) {
+        CHECK_THROWS_AS(HyperLogLog::from_bytes(sealed(hex)), Corrupted);
+    };
+    refuse(
+        "4548484c01030200000001000000"
+        "01f42000");  // p
+    refuse(
+        "4548484c010e0300000001000000"
+        "01f42000");                         // kind
+    refuse("4548484c010e0200000200000000");  // form
+    refuse("4548484c010e0200000000000000");  // a kind without items
+    refuse(
+        "4548484c010e0200000002000000"
+        "01f42000");  // fewer registers than said
+    refuse(
+        "4548484c010e02000000ffffffff"
+        "01f42000");  // an absurd number of them
+    refuse(
+        "4548484c010e0200000001000000"
+        "01f4200000");  // more bytes
+    refuse(
+        "4548484c010e0200000001000000"
+        "01004000");  // index 16384
+    refuse(
+        "4548484c010e0200000001000000"
+        "00f42000");  // rank 0
+    refuse(
+        "4548484c010e0200000001000000"
+        "34f42000");  // rank 52
+    refuse(
+        "4548484c010e0200000002000000"
+        "01a43d0001f42000");  // descending
+    refuse(
+        "4548484c010e0200000002000000"
+        "01f4200002f42000");  // one register twice
+    refuse(
+        "4548484c0104010000000200000001000000"
+        "01010000");  // a list where registers are packed
+    refuse(
+        "4548484c01040100000101000000"
+        "0000000000000000");  // packed where a list is held
+    CHECK_THROWS_AS(
+        HyperLogLog::from_bytes(sealed(
+            "4548484c010e0200010001000000"
+            "01f42000")),
+        Incompatible);  // grade
+    CHECK_THROWS_AS(
+        HyperLogLog::from_bytes(sealed(
+            "4548484c010e0201000001000000"
+            "01f42000")),
+        Incompatible);  // hash
+    CHECK_THROWS_AS(
+        HyperLogLog::from_bytes(sealed(
+            "4548484c020e0200000001000000"
+            "01f42000")),
+        Incompatible);  // version
 }
 
 TEST_CASE("to_redis gives the bytes of a server") {
-    CHECK(to_hex(engagehub::to_redis(of_texts({"a", "b", "c"}))) == "48594c4c01000000000000000000008060f38050b1844bfb80425a");
+    CHECK(
+        to_hex(engagehub::to_redis(of_texts({"a", "b", "c"}))) ==
+        "48594c4c01000000000000000000008060f38050b1844bfb80425a");
     CHECK(to_hex(engagehub::to_redis(HyperLogLog())) == "48594c4c0100000000000000000000807fff");
     CHECK(engagehub::to_redis(of_texts({"a", "b", "c"}, 18)) == engagehub::to_redis(of_texts({"a", "b", "c"})));
     CHECK_THROWS_AS(engagehub::to_redis(HyperLogLog(13)), InvalidArgument);
@@ -361,7 +410,10 @@ TEST_CASE("from_redis reads both forms, runs of every length") {
     CHECK(registers_of(read) == registers_of(of_texts({"a", "b", "c"})));
     CHECK(read.kind() == ItemKind::kNone);
     // A cached cardinality is ignored.
-    CHECK(hyperloglog_from_redis(from_hex("48594c4c010000000300000000000000" "60f38050b1844bfb80425a")) == read);
+    CHECK(
+        hyperloglog_from_redis(from_hex(
+            "48594c4c010000000300000000000000"
+            "60f38050b1844bfb80425a")) == read);
 }
 
 TEST_CASE("from_redis refuses what no server writes") {
@@ -369,15 +421,15 @@ TEST_CASE("from_redis refuses what no server writes") {
     const auto refuse = [](const std::string& bytes) { CHECK_THROWS_AS(hyperloglog_from_redis(bytes), Corrupted); };
     const std::string good = from_hex(header + "60f38050b1844bfb80425a");
     for (std::size_t size = 0; size < good.size(); ++size) refuse(good.substr(0, size));
-    refuse(from_hex("58594c4c0100000000000000000000807fff"));    // magic
-    refuse(from_hex("48594c4c0200000000000000000000807fff"));    // encoding
-    refuse(from_hex("48594c4c0101000000000000000000807fff"));    // reserved
-    refuse(from_hex(header + "7ffe"));                           // 16,383 registers
-    refuse(from_hex(header + "7fff00"));                         // 16,385 by ZERO
-    refuse(from_hex(header + "7fff4000"));                       // by XZERO
-    refuse(from_hex(header + "7fff80"));                         // by VAL
-    refuse(from_hex(header + "7ffd83"));                         // a VAL of four where two are left
-    refuse(from_hex(header + "7f"));                             // half an opcode
+    refuse(from_hex("58594c4c0100000000000000000000807fff"));  // magic
+    refuse(from_hex("48594c4c0200000000000000000000807fff"));  // encoding
+    refuse(from_hex("48594c4c0101000000000000000000807fff"));  // reserved
+    refuse(from_hex(header + "7ffe"));                         // 16,383 registers
+    refuse(from_hex(header + "7fff00"));                       // 16,385 by ZERO
+    refuse(from_hex(header + "7fff4000"));                     // by XZERO
+    refuse(from_hex(header + "7fff80"));                       // by VAL
+    refuse(from_hex(header + "7ffd83"));                       // a VAL of four where two are left
+    refuse(from_hex(header + "7f"));                           // half an opcode
     std::vector<unsigned> ranks(16'384, 7);
     CHECK(hyperloglog_from_redis(dense_of(ranks)).estimate() > 0.0);
     refuse(dense_of(ranks) + '\0');

@@ -27,7 +27,8 @@ std::vector<std::string> valid_bytes() {
         trends.add(item, 1.0, i * 500'000);
         window.add(item, i * 500'000);
     }
-    return {list.to_bytes(), packed.to_bytes(), counts.to_bytes(), trends.to_bytes(), window.to_bytes(), to_redis(list)};
+    return {list.to_bytes(),   packed.to_bytes(), counts.to_bytes(),
+            trends.to_bytes(), window.to_bytes(), to_redis(list)};
 }
 
 }  // namespace
@@ -46,7 +47,10 @@ TEST_CASE("readers survive mutated bytes with and without a right checksum") {
             switch (random() % 4) {
                 case 0: bytes.insert(at, 1, static_cast<char>(random())); break;
                 case 1: bytes.erase(at, 1 + random() % 8); break;
-                case 2: bytes = bytes.substr(0, at) + seeds[random() % seeds.size()].substr(0, random() % 40) + bytes.substr(at); break;
+                case 2:
+                    bytes = bytes.substr(0, at) + seeds[random() % seeds.size()].substr(0, random() % 40) +
+                        bytes.substr(at);
+                    break;
                 default:
                     if (at < bytes.size()) bytes[at] = static_cast<char>(random() % 3 == 0 ? 0xff : random());
             }

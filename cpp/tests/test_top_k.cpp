@@ -79,7 +79,7 @@ void check_against(const TopK& sketch, const Model& model, std::int64_t at) {
     REQUIRE(rows.size() == sketch.size());
     for (std::size_t i = 1; i < rows.size(); ++i) {
         const bool ordered = rows[i - 1].answer.estimate > rows[i].answer.estimate ||
-                             (rows[i - 1].answer.estimate == rows[i].answer.estimate && rows[i - 1].item.number < rows[i].item.number);
+            (rows[i - 1].answer.estimate == rows[i].answer.estimate && rows[i - 1].item.number < rows[i].item.number);
         REQUIRE(ordered);
     }
     for (const auto& row : rows) REQUIRE(row.answer == sketch.answer(row.item, at));
@@ -115,7 +115,8 @@ TEST_CASE("TopK's bounds hold the truth at every step, with plain counts") {
         const bool fractions = round % 4 == 3;
         for (int i = 0; i < 600; ++i) {
             const std::int64_t item = skewed(random, 80);
-            const double weight = fractions ? 0.1 * static_cast<double>(random() % 30) : static_cast<double>(random() % 4);
+            const double weight =
+                fractions ? 0.1 * static_cast<double>(random() % 30) : static_cast<double>(random() % 4);
             sketch.add(number(item), weight);
             if (weight != 0.0) model.add(item, weight, 0);
             if (i % 20 == 0) check_against(sketch, model, 0);
@@ -134,16 +135,22 @@ TEST_CASE("TopK's bounds hold the truth with every half-life over a century, lat
             for (int i = 0; i < 500; ++i) {
                 // Seconds, some half-lives, or months at a time, through 100 years and more.
                 const int step = static_cast<int>(random() % 10);
-                now += static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(step < 6   ? 3 * half_life
-                                                                                       : step < 9 ? 60 * kSecond
-                                                                                                  : kYear));
+                now += static_cast<std::int64_t>(
+                    random() %
+                    static_cast<std::uint64_t>(
+                        step < 6       ? 3 * half_life
+                            : step < 9 ? 60 * kSecond
+                                       : kYear));
                 now = std::min(now, 100 * kYear);
-                const std::int64_t late = random() % 4 == 0 ? static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(5 * half_life)) : 0;
+                const std::int64_t late = random() % 4 == 0
+                    ? static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(5 * half_life))
+                    : 0;
                 const std::int64_t item = skewed(random, 60);
                 const double weight = 0.5 + static_cast<double>(random() % 8);
                 sketch.add(number(item), weight, now - late);
                 model.add(item, weight, now - late);
-                if (i % 25 == 0) check_against(sketch, model, now + static_cast<std::int64_t>(random() % 3) * half_life);
+                if (i % 25 == 0)
+                    check_against(sketch, model, now + static_cast<std::int64_t>(random() % 3) * half_life);
             }
             check_against(sketch, model, now);
             check_against(sketch, model, now + 2'000 * kSecond);
@@ -272,7 +279,8 @@ TEST_CASE("TopK refuses what doesn't fit, and changes nothing") {
     CHECK_THROWS_AS(sketch.add(number(1), 1.0, std::numeric_limits<std::int64_t>::max()), InvalidArgument);
     CHECK_THROWS_AS(sketch.top(1, std::numeric_limits<std::int64_t>::min()), InvalidArgument);
     const std::vector<ItemView> items = {number(1), number(2)};
-    CHECK_THROWS_AS(sketch.update(items, std::vector<double>{1.0, -1.0}, std::vector<std::int64_t>{0, 0}, 2), InvalidArgument);
+    CHECK_THROWS_AS(
+        sketch.update(items, std::vector<double>{1.0, -1.0}, std::vector<std::int64_t>{0, 0}, 2), InvalidArgument);
     sketch.add(number(2), 0.0, kYear);
     CHECK(sketch == before);
     CHECK_THROWS_AS(sketch.merge(TopK(3, HalfLife::of_micros(kSecond), {8, 2})), Incompatible);
@@ -327,20 +335,51 @@ TEST_CASE("TopK's bytes are golden, and every damage is refused") {
     sketch.add(ItemView::of(std::string_view("general")), 3.0, 0);
     sketch.add(ItemView::of(std::string_view("help")), 1.0, kSecond);
     sketch.add(ItemView::of(std::string_view("off")), 0.5, kSecond);
-    CHECK(to_hex(sketch.to_bytes()) ==
-          "4548544b01" "02000000" "03000000" "01" "02" "00" "01" "40420f0000000000" "0300000000000000" "0000000000001240"
-          "40420f0000000000" "0000000000000000" "02000000"
-          "0700000067656e6572616c" "0000000000000840" "0000000000000840"
-          "0400000068656c70" "0000000000000040" "0000000000000040"
-          "000000000000f03f" "0000000000000000" "0000000000000000" "4222eedb");
+    CHECK(
+        to_hex(sketch.to_bytes()) ==
+        "4548544b01"
+        "02000000"
+        "03000000"
+        "01"
+        "02"
+        "00"
+        "01"
+        "40420f0000000000"
+        "0300000000000000"
+        "0000000000001240"
+        "40420f0000000000"
+        "0000000000000000"
+        "02000000"
+        "0700000067656e6572616c"
+        "0000000000000840"
+        "0000000000000840"
+        "0400000068656c70"
+        "0000000000000040"
+        "0000000000000040"
+        "000000000000f03f"
+        "0000000000000000"
+        "0000000000000000"
+        "4222eedb");
     check_damage(sketch.to_bytes(), [](const std::string& bytes) { TopK::from_bytes(bytes); });
     CHECK(TopK::from_bytes(TopK(3).to_bytes()) == TopK(3));
 }
 
 TEST_CASE("TopK refuses states that no sketch has, though the checksum is right") {
     const std::string one = "0000000000000000000000000000f03f";  // low 0, high 1
-    const std::string head = "4548544b01" "02000000" "01000000" "01" "01" "00" "00";
-    const std::string state = "0000000000000000" "0200000000000000" "0000000000000040" "0000000000000000" "0000000000000000";
+    const std::string head =
+        "4548544b01"
+        "02000000"
+        "01000000"
+        "01"
+        "01"
+        "00"
+        "00";
+    const std::string state =
+        "0000000000000000"
+        "0200000000000000"
+        "0000000000000040"
+        "0000000000000000"
+        "0000000000000000";
     const std::string cell = "0000000000000000";
     const auto read = [](const std::string& hex) {
         engagehub::ByteWriter writer;
@@ -359,16 +398,55 @@ TEST_CASE("TopK refuses states that no sketch has, though the checksum is right"
     refuse(head + state + "01000000" + five + one + "000000000000f87f");  // NaN
     refuse(head + state + "01000000" + five + one + "000000000000f07f");  // infinity
     refuse(head + state + "01000000" + five + one + "0000000000000080");  // -0.0
-    refuse(head + state + "01000000" + five + "0000000000000040" "000000000000f03f" + cell);  // low above high
-    refuse(head + state + "01000000" + five + "0000000000000000" "0000000000000000" + cell);  // nothing counted
-    refuse("4548544b01" "00000000" "01000000" "01" "01" "00" "00" + state + "01000000" + five + one + cell);  // k 0
-    refuse("4548544b01" "02000000" "ffffff07" "01" "01" "00" "00" + state + "01000000" + five + one + cell);  // 2^27 cells
-    const std::string far = "0000000000000000" "0200000000000000" "0000000000000040" "ffffffffffffff7f" "0000000000000000";
+    refuse(
+        head + state + "01000000" + five +
+        "0000000000000040"
+        "000000000000f03f" +
+        cell);  // low above high
+    refuse(
+        head + state + "01000000" + five +
+        "0000000000000000"
+        "0000000000000000" +
+        cell);  // nothing counted
+    refuse(
+        "4548544b01"
+        "00000000"
+        "01000000"
+        "01"
+        "01"
+        "00"
+        "00" +
+        state + "01000000" + five + one + cell);  // k 0
+    refuse(
+        "4548544b01"
+        "02000000"
+        "ffffff07"
+        "01"
+        "01"
+        "00"
+        "00" +
+        state + "01000000" + five + one + cell);  // 2^27 cells
+    const std::string far =
+        "0000000000000000"
+        "0200000000000000"
+        "0000000000000040"
+        "ffffffffffffff7f"
+        "0000000000000000";
     refuse(head + far + "01000000" + five + one + cell);  // the newest event at the end of time
-    const std::string exponent = "0000000000000000" "0200000000000000" "0000000000000040" "0000000000000000" "0100000000000000";
-    refuse(head + exponent + "01000000" + five + one + cell);  // an exponent without a half-life
+    const std::string exponent =
+        "0000000000000000"
+        "0200000000000000"
+        "0000000000000040"
+        "0000000000000000"
+        "0100000000000000";
+    refuse(head + exponent + "01000000" + five + one + cell);   // an exponent without a half-life
     const auto decayed = [&](const std::string& relative_to) {  // half-life and newest event at 1 s: exponent 1
-        return head + "40420f0000000000" "0200000000000000" "0000000000000040" "40420f0000000000" + relative_to + "01000000" + five + one + cell;
+        return head +
+            "40420f0000000000"
+            "0200000000000000"
+            "0000000000000040"
+            "40420f0000000000" +
+            relative_to + "01000000" + five + one + cell;
     };
     CHECK(read(decayed("0100000000000000")).size() == 1);
     CHECK(read(decayed("01feffffffffffff")).size() == 1);

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from models.count_min import CountMinModel
+from models.hashing import sealed
 
 from engagehub_core import CountMinSketch
 from engagehub_core.errors import Corrupted, Incompatible, InvalidArgument, InvalidType
-from tests.core.models.count_min import CountMinModel
-from tests.core.models.hashing import sealed
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs/formats/count-min.md"
 NAMES = st.sampled_from([f"channel-{i}" for i in range(12)])
@@ -96,7 +96,7 @@ def test_from_error_keeps_what_it_promises():
     assert counts.confidence >= 0.9
     assert type(counts) is CountMinSketch
     for error, confidence in ((0, 0.5), (1, 0.5), (0.5, 1), (0.5, 0), (float("nan"), 0.5), (1e-12, 0.5)):
-        with pytest.raises(InvalidArgument, match="error|confidence"):
+        with pytest.raises(InvalidArgument, match=r"error|confidence"):
             CountMinSketch.from_error(error, confidence)
 
 
@@ -177,7 +177,7 @@ def test_one_sketch_holds_one_kind():
 
 @pytest.mark.parametrize("size", [(0, 4), (4, 0), (4, 65), (2**27, 2), (2**40, 1), (-1, 4)])
 def test_sizes_out_of_range_are_refused(size):
-    with pytest.raises(InvalidArgument, match="width|depth"):
+    with pytest.raises(InvalidArgument, match=r"width|depth"):
         CountMinSketch(*size)
 
 

@@ -14,11 +14,11 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from models.distinct_window import DistinctWindowModel
+from models.hashing import sealed
 
 from engagehub_core import DistinctWindow, HyperLogLog
 from engagehub_core.errors import Corrupted, Incompatible, InvalidArgument, InvalidType
-from tests.core.models.distinct_window import DistinctWindowModel
-from tests.core.models.hashing import sealed
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs/formats/distinct-window.md"
 NOW = 1_700_000_000

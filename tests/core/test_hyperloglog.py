@@ -18,11 +18,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from models.hashing import item_hash, sealed
+from models.hyperloglog import HyperLogLogModel
 
 from engagehub_core import HyperLogLog
 from engagehub_core.errors import Corrupted, Incompatible, InvalidArgument, InvalidType
-from tests.core.models.hashing import item_hash, sealed
-from tests.core.models.hyperloglog import HyperLogLogModel
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs/formats/hyperloglog.md"
 INTEGERS = st.integers(-(2**63), 2**63 - 1)
@@ -143,8 +143,8 @@ def test_batches_of_every_form_equal_single_additions():
     assert of([]) == HyperLogLog()
 
 
-# RMSE over 150 streams has a relative sd of 1 / sqrt(300) = 5.8 %: 1.3 times theory is 5.2 sd, a false alarm of 1e-7. The
-# C++ tests hold the tight gate.
+# RMSE over 150 streams has a relative sd of 1 / sqrt(300) = 5.8 %: 1.3 times theory is 5.2 sd, a false alarm of 1e-7.
+# The C++ tests hold the tight gate.
 def test_error_is_that_of_theory():
     squares = [(of(range(s << 32, (s << 32) + 5000), 10).estimate() / 5000 - 1) ** 2 for s in range(150)]
     assert (sum(squares) / len(squares)) ** 0.5 < 1.3 * 1.04 / 2**5
@@ -347,7 +347,7 @@ def test_what_is_written_for_a_server_reads_back(count):
     assert read.to_redis() == seen.to_redis()
     assert read.estimate() == seen.estimate()
     # The bytes don't tell the kind: it is free until the first addition.
-    read.add(f"item-{0}" if count else "item-0")
+    read.add("item-0")
     assert read == (seen if count else of(["item-0"]))
 
 

@@ -16,12 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from models.hashing import sealed
+from models.top_k import DecayedCounts
 
 from engagehub_core import TopK
 from engagehub_core.errors import Corrupted, Incompatible, InvalidArgument, InvalidType
 from engagehub_core.sketches import Row
-from tests.core.models.hashing import sealed
-from tests.core.models.top_k import DecayedCounts
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs/formats/top-k.md"
 YEAR = 31_557_600

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Purpose: one body for the fuzz target and the unit test of all readers of sketch formats. Any bytes are either refused
-// by one of the library's exceptions, or read as a sketch that is written back as the very same bytes, can be asked and
-// changed, and merges with itself.
+// Purpose: one body for the fuzz target and the unit test of all readers of sketch formats. Any bytes are either
+// refused by one of the library's exceptions, or read as a sketch that is written back as the very same bytes, can be
+// asked and changed, and merges with itself.
 // Failure: throws std::logic_error where a reader breaks that; anything else is a crash or a sanitizer's report.
 #pragma once
 
@@ -47,7 +47,8 @@ bool read_native(std::string_view bytes, Use&& use) {
 }
 
 inline engagehub::ItemView item_for(engagehub::ItemKind kind) {
-    return kind == engagehub::ItemKind::kText ? engagehub::ItemView::of(std::string_view("ada")) : engagehub::ItemView::of(std::int64_t{7});
+    return kind == engagehub::ItemKind::kText ? engagehub::ItemView::of(std::string_view("ada"))
+                                              : engagehub::ItemView::of(std::int64_t{7});
 }
 
 // How many of the readers took the bytes.
@@ -72,7 +73,9 @@ inline int read_all(std::string_view bytes) {
         const auto item = item_for(sketch.kind());
         sketch.add(item, 1.0, sketch.as_of(kFirstInstant));
         for (const auto& row : sketch.top(sketch.k(), 0)) {
-            require(row.answer.low <= row.answer.estimate && row.answer.estimate <= row.answer.high, "an estimate lies outside its bounds");
+            require(
+                row.answer.low <= row.answer.estimate && row.answer.estimate <= row.answer.high,
+                "an estimate lies outside its bounds");
         }
     });
     read += read_native<DistinctWindow>(bytes, [](DistinctWindow& window) {

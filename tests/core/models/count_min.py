@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections import Counter
 
-from tests.core.models.hashing import item_hash, kind_of, row_cell, sealed
+from models.hashing import item_hash, kind_of, row_cell, sealed
 
 
 class CountMinModel:

@@ -12,10 +12,9 @@ def murmur64a(data: bytes, seed: int = 0xADC83B19) -> int:
     multiplier = 0xC6A4A7935BD1E995
     value = seed ^ (len(data) * multiplier & _MASK)
     whole = len(data) // 8 * 8
-    for (word,) in struct.iter_unpack("<Q", data[:whole]):
-        word = word * multiplier & _MASK
-        word ^= word >> 47
-        value = (value ^ (word * multiplier & _MASK)) * multiplier & _MASK
+    for (raw,) in struct.iter_unpack("<Q", data[:whole]):
+        word = raw * multiplier & _MASK
+        value = (value ^ ((word ^ (word >> 47)) * multiplier & _MASK)) * multiplier & _MASK
     if data[whole:]:
         value = (value ^ int.from_bytes(data[whole:], "little")) * multiplier & _MASK
     value ^= value >> 47
@@ -24,14 +23,14 @@ def murmur64a(data: bytes, seed: int = 0xADC83B19) -> int:
 
 
 def item_hash(item: int | str | bytes) -> int:
-    """The hash of an item: its UTF-8, or its eight little-endian bytes."""
+    """Hash an item: its UTF-8, or its eight little-endian bytes."""
     if isinstance(item, int):
         return murmur64a(struct.pack("<q", item))
     return murmur64a(item.encode() if isinstance(item, str) else item)
 
 
 def row_cell(hashed: int, row: int, width: int) -> int:
-    """The cell of an item in a row: SplitMix64's finaliser, then the upper half times the width."""
+    """Find the cell of an item in a row: SplitMix64's finaliser, then the upper half times the width."""
     mixed = (hashed + (row + 1) * 0x9E3779B97F4A7C15) & _MASK
     mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9 & _MASK
     mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB & _MASK
@@ -50,12 +49,12 @@ def crc32c(data: bytes) -> int:
 
 
 def sealed(body: bytes) -> bytes:
-    """A format's body with its checksum."""
+    """Append the checksum to a format's body."""
     return body + struct.pack("<I", crc32c(body))
 
 
 def kind_of(items: object) -> int:
-    """The byte of the kind of the items of an iterable: 0 nothing, 1 int, 2 text."""
+    """Tell the byte for the kind of the items of an iterable: 0 nothing, 1 int, 2 text."""
     for item in items:  # type: ignore[attr-defined]
         return 1 if isinstance(item, int) else 2
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import struct
 
-from tests.core.models.hashing import item_hash, kind_of, sealed
+from models.hashing import item_hash, kind_of, sealed
 
 
 class HyperLogLogModel:
