@@ -95,7 +95,7 @@ def spoken() -> dict[str, Spoken]:
             globs = {**vars(engagehub_core), **vars(importlib.import_module(home))}
             kind = "function"
             if inspect.isclass(thing):
-                kind = "class"
+                kind = "protocol" if getattr(thing, "_is_protocol", False) else "class"
                 if issubclass(thing, BaseException):
                     kind = "error"
                 elif hasattr(thing, "_fields") or dataclasses.is_dataclass(thing):
