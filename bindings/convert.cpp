@@ -150,7 +150,7 @@ py::tuple as_tuple(py::handle object, const char* argument) {
     return py::reinterpret_steal<py::tuple>(tuple);
 }
 
-bool is_scalar(py::handle object) { return PyLong_Check(object.ptr()) || PyFloat_Check(object.ptr()); }
+bool is_scalar(py::handle object) { return is_integer(object) || PyFloat_Check(object.ptr()) || PyBool_Check(object.ptr()); }
 
 }  // namespace
 
@@ -160,14 +160,12 @@ std::int64_t instant(py::handle object, const char* argument) {
         if (PyDateTimeAPI == nullptr) throw py::error_already_set();
     }
     if (PyDateTime_Check(object.ptr())) return instant_of_datetime(object, argument);
-    if (PyLong_Check(object.ptr()) && !PyBool_Check(object.ptr())) {
-        int overflow = 0;
-        const long long whole = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
-        const double seconds = overflow != 0 ? std::numeric_limits<double>::infinity() : static_cast<double>(whole);
-        instant_of_seconds(seconds, object, argument);
+    if (is_integer(object)) {
+        const std::int64_t whole = integer(object, argument);
+        instant_of_seconds(static_cast<double>(whole), object, argument);
         return whole * 1'000'000;
     }
-    if (PyBool_Check(object.ptr()) || !PyFloat_Check(object.ptr())) {
+    if (!PyFloat_Check(object.ptr())) {
         throw InvalidType(std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " + type_name(object));
     }
     return instant_of_seconds(PyFloat_AS_DOUBLE(object.ptr()), object, argument);

@@ -6,6 +6,7 @@
 
 #include "python.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -36,10 +37,22 @@ inline std::string_view text(py::handle object, const char* argument) {
     return {data, static_cast<std::size_t>(size)};
 }
 
+// An int, or what stands for one (NumPy's integer scalars, though not its arrays), but not a bool.
+inline bool is_integer(py::handle object) {
+    if (PyLong_Check(object.ptr())) return !PyBool_Check(object.ptr());
+    return PyIndex_Check(object.ptr()) && !PySequence_Check(object.ptr());
+}
+
 inline std::int64_t integer(py::handle object, const char* argument) {
-    if (!PyLong_Check(object.ptr()) || PyBool_Check(object.ptr())) {
-        throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
+    if (!PyLong_Check(object.ptr())) {
+        PyObject* index = is_integer(object) ? PyNumber_Index(object.ptr()) : nullptr;
+        if (index == nullptr) {
+            PyErr_Clear();
+            throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
+        }
+        return integer(py::reinterpret_steal<py::object>(index), argument);
     }
+    if (PyBool_Check(object.ptr())) throw engagehub::InvalidType(std::string(argument) + " must be int, got bool");
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
     if (overflow != 0) {
@@ -54,7 +67,7 @@ inline double number(py::handle object, const char* argument) {
     if (PyFloat_CheckExact(object.ptr())) {
         value = PyFloat_AS_DOUBLE(object.ptr());
     } else {
-        if (PyBool_Check(object.ptr()) || !(PyFloat_Check(object.ptr()) || PyIndex_Check(object.ptr()))) {
+        if (!(PyFloat_Check(object.ptr()) || is_integer(object))) {
             throw engagehub::InvalidType(std::string(argument) + " must be int or float, got " + type_name(object));
         }
         value = PyFloat_AsDouble(object.ptr());
@@ -72,9 +85,7 @@ inline double number(py::handle object, const char* argument) {
 // A member or an item: int or str; bytes too where a sketch asks.
 inline engagehub::ItemView item(py::handle object, const char* argument, bool bytes_too = false) {
     if (PyUnicode_Check(object.ptr())) return engagehub::ItemView::of(text(object, argument));
-    if (PyLong_Check(object.ptr()) && !PyBool_Check(object.ptr())) {
-        return engagehub::ItemView::of(integer(object, argument));
-    }
+    if (is_integer(object)) return engagehub::ItemView::of(integer(object, argument));
     if (bytes_too && PyBytes_Check(object.ptr())) {
         return engagehub::ItemView::of(std::string_view(
             PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))));
@@ -128,6 +139,9 @@ class InstantBatch {
 public:
     InstantBatch(py::handle object, const char* argument, std::size_t size);
     static InstantBatch repeated(std::int64_t micros) { return InstantBatch(micros); }
+    std::size_t size() const { return values_.size(); }
+    // REQUIRES: size() > 0.
+    std::int64_t newest() const { return *std::max_element(values_.begin(), values_.end()); }
     std::int64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
 
 private:

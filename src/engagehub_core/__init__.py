@@ -9,8 +9,9 @@ except ImportError as error:
     raise
 
 from engagehub_core._version import __version__
+from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
 
-__all__ = ["__version__"]
+__all__ = ["Entry", "Leaderboard", "Ranked", "SkipList", "__version__"]
 
 
 def __dir__() -> list[str]:
