@@ -1,6 +1,6 @@
 """What a replay is measured against: plain Python storing a stream whose unique key is in the file already.
 
-Usage: python replay_sqlite.py EVENTS.csv.gz DATABASE (columns: timestamp in seconds, user_id, channel_or_target, kind, id).
+Usage: python replay_sqlite.py EVENTS.csv.gz DATABASE (timestamp in seconds, user_id, channel_or_target, kind, id)
 """
 
 import csv

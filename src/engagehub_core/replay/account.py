@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 __all__ = ["Account", "Rejection"]
 
@@ -52,4 +52,4 @@ class Account:
 
     def counts(self) -> dict[str, int]:
         """Return the four numbers."""
-        return {name: count for name, count in asdict(self).items() if name != "rejections"}
+        return {"read": self.read, "written": self.written, "duplicate": self.duplicate, "rejected": self.rejected}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from engagehub_core.errors import EngageHubError
 
-__all__ = ["BadInput", "BadUsage"]
+__all__ = ["BadInput", "BadUsage", "InputEnds"]
 
 
 class BadUsage(EngageHubError):
@@ -13,3 +13,7 @@ class BadUsage(EngageHubError):
 
 class BadInput(EngageHubError):
     """An input can't be read, or can't be read on; what was read before it stays."""
+
+
+class InputEnds(BadInput):
+    """An input breaks off before its end."""

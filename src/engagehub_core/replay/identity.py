@@ -5,29 +5,33 @@ from __future__ import annotations
 import sqlite3
 from hashlib import blake2b
 
-__all__ = ["Identities", "Occurrences", "canonical"]
+__all__ = ["Identities", "Occurrences", "Values", "canonical"]
+
+#: Community, kind, member, channel, microseconds, value, data.
+Values = tuple[str, str, str, str | None, int, float, str | None]
 
 #: Hashes whose occurrences are counted in memory before they go to disk.
 IN_MEMORY = 1_000_000
 
 
-def canonical(
-    community: str, kind: str, member: str, channel: str | None, at: int, value: float, data: str | None
-) -> bytes:
+def canonical(event: Values) -> bytes:
     """Return the bytes that two events share only if all their values are equal.
 
-    Every text is preceded by its length and an absent one is ``-``, so no text can run into the next.
+    Every value is preceded by its length and an absent one is ``-``, so none can run into the next.
 
     Examples
     --------
-    >>> canonical("school", "message", "ada", None, 5, 1.0, None)
-    b'6:school7:message3:ada-5;1.0;-'
+    >>> canonical(("school", "message", "ada", None, 5, 1.0, None))
+    b'6:school7:message3:ada-1:53:1.0-'
     """
+    community, kind, member, channel, at, value, data = event
     where = "-" if channel is None else f"{len(channel)}:{channel}"
     rest = "-" if data is None else f"{len(data)}:{data}"
-    # Adding zero makes -0.0 the zero that it equals.
-    head = f"{len(community)}:{community}{len(kind)}:{kind}{len(member)}:{member}{where}"
-    return f"{head}{at};{value + 0.0!r};{rest}".encode()
+    instant, amount = str(at), repr(value + 0.0)  # adding zero makes -0.0 the zero that it equals
+    return (
+        f"{len(community)}:{community}{len(kind)}:{kind}{len(member)}:{member}{where}"
+        f"{len(instant)}:{instant}{len(amount)}:{amount}{rest}"
+    ).encode()
 
 
 class Occurrences:
@@ -40,8 +44,8 @@ class Occurrences:
 
     Notes
     -----
-    Keys are 64 bits of a 128-bit hash. Should two hashes share them, the second only starts at a higher number, which is
-    the same in every run, and both identities stay unique.
+    Keys are 64 bits of a 128-bit hash. Should two hashes share them, the second only starts at a higher number, which
+    is the same in every run, and both identities stay unique.
     """
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
@@ -74,7 +78,8 @@ class Occurrences:
         self._disk.execute("BEGIN")
         # In the order of the table, whose pages are then written once.
         self._disk.executemany(
-            "INSERT OR REPLACE INTO occurrences VALUES (?, ?)", ((key, self._counts[key]) for key in sorted(self._counts))
+            "INSERT OR REPLACE INTO occurrences VALUES (?, ?)",
+            ((key, self._counts[key]) for key in sorted(self._counts)),
         )
         self._disk.execute("COMMIT")
         self._counts = {}
@@ -99,7 +104,7 @@ class Identities:
     --------
     >>> identities = Identities()
     >>> event = ("school", "message", "ada", None, 5, 1.0, None)
-    >>> first, second = identities(*event), identities(*event)
+    >>> first, second = identities(event), identities(event)
     >>> len(first), second == first + ":2"
     (32, True)
     """
@@ -107,10 +112,8 @@ class Identities:
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self.occurrences = Occurrences(in_memory)
 
-    def __call__(
-        self, community: str, kind: str, member: str, channel: str | None, at: int, value: float, data: str | None
-    ) -> str:
+    def __call__(self, event: Values) -> str:
         """Return 128 bits of BLAKE2b over the values in hex and, from the second equal event on, its number."""
-        digest = blake2b(canonical(community, kind, member, channel, at, value, data), digest_size=16).digest()
+        digest = blake2b(canonical(event), digest_size=16).digest()
         seen = self.occurrences.before(int.from_bytes(digest[:8], "little", signed=True))
         return f"{digest.hex()}:{seen + 1}" if seen else digest.hex()

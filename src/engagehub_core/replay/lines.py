@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import sys
 import zlib
-from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, Self
 
-from engagehub_core.replay.errors import BadInput, BadUsage
+from engagehub_core.replay.errors import BadUsage, InputEnds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["Input", "Malformed", "numbered_lines"]
 
@@ -78,6 +80,12 @@ class Input:
         if self._owned:
             self._stream.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def raw(self, waiting: Waiting = nullcontext) -> Iterator[bytes]:
         """Yield what the file holds, piece by piece as it comes."""
         read = getattr(self._stream, "read1", self._stream.read)
@@ -87,7 +95,7 @@ class Input:
                     piece = read(CHUNK_BYTES)
                 except OSError as error:
                     message = f"reading fails: {error.strerror or error}"
-                    raise BadInput(message) from error
+                    raise InputEnds(message) from error
             if not piece:
                 return
             self.position += len(piece)
@@ -98,7 +106,7 @@ class Input:
 
         Raises
         ------
-        BadInput
+        InputEnds
             If the packed data ends early or is damaged; whatever came before was yielded.
         """
         pieces = self.raw(waiting)
@@ -133,7 +141,7 @@ def _unpacked(start: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
             content = engine.decompress(packed, CHUNK_BYTES)
         except zlib.error as error:
             message = f"gzip data is damaged ({error})"
-            raise BadInput(message) from error
+            raise InputEnds(message) from error
         if content:
             yield content
         if engine.eof:
@@ -151,11 +159,11 @@ def _unpacked(start: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
             packed = next(pieces, b"")
             if not packed:
                 message = "gzip data ends early"
-                raise BadInput(message)
+                raise InputEnds(message)
 
 
 def numbered_lines(chunks: Iterator[bytes]) -> Iterator[tuple[int, str] | Malformed]:
-    """Yield lines with their numbers from 1, or what is wrong with a line; holds one chunk and one line at the most.
+    r"""Yield lines with their numbers from 1, or what is wrong with a line; holds one chunk and one line at the most.
 
     Parameters
     ----------
@@ -165,7 +173,8 @@ def numbered_lines(chunks: Iterator[bytes]) -> Iterator[tuple[int, str] | Malfor
     Yields
     ------
     tuple of int and str, or Malformed
-        A line without its end (``\\n`` or ``\\r\\n``). Lines of more than 1 MiB and lines that aren't UTF-8 are malformed.
+        A line without its end (``\n`` or ``\r\n``). Lines of more than 1 MiB, and lines that aren't UTF-8, are
+        malformed.
     """
     number = 1
     tail = bytearray()
@@ -219,7 +228,9 @@ def _decoded(block: bytes, number: int) -> Iterator[tuple[int, str] | Malformed]
             try:
                 yield number, line.removesuffix(b"\r").decode()
             except UnicodeDecodeError as error:
-                yield Malformed(number, f"not UTF-8: byte {line[error.start]:#04x} at position {error.start + 1} of the line")
+                yield Malformed(
+                    number, f"not UTF-8: byte {line[error.start]:#04x} at position {error.start + 1} of the line"
+                )
         number += 1
 
 

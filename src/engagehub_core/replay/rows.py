@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, NoReturn, TypeVar
 
 from engagehub_core.replay.columns import FIELDS, ColumnNames
-from engagehub_core.replay.errors import BadInput
+from engagehub_core.replay.errors import BadInput, InputEnds
 from engagehub_core.replay.lines import Malformed
 
 __all__ = ["SAMPLE", "Fields", "Numbered", "rows", "sampled"]
@@ -23,8 +23,8 @@ Lines = Iterator[tuple[int, str] | Malformed]
 Item = TypeVar("Item")
 
 LONGEST_FIELD = 1 << 16
-#: Characters that a quoted record may spread over several lines.
-_LONGEST_RECORD = 1 << 17
+#: Characters of a quoted record that runs over several lines; below the limit that the csv module has for a field.
+_LONGEST_RECORD = 100_000
 _LAYOUTS = 1_024
 #: Rows that are looked at before the first is taken.
 SAMPLE = 200
@@ -76,13 +76,25 @@ class _PushBack:
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
+        self._failure: InputEnds | None = None
         self.returned: deque[tuple[int, str] | Malformed] = deque()
 
     def __iter__(self) -> Lines:
         return self
 
     def __next__(self) -> tuple[int, str] | Malformed:
-        return self.returned.popleft() if self.returned else next(self._lines)
+        if self.returned:
+            return self.returned.popleft()
+        if self._failure is not None:
+            raise self._failure
+        return next(self._lines)
+
+    def until_failure(self) -> Lines:
+        """Yield on; should the input break off, that is kept for whoever asks next."""
+        try:
+            yield from self
+        except InputEnds as error:
+            self._failure = error
 
 
 def _csv_rows(first: tuple[int, str], lines: Lines, names: ColumnNames) -> Iterator[Numbered | Malformed]:
@@ -118,7 +130,9 @@ def _csv_records(source: _PushBack, places: list[int], width: int) -> Iterator[N
         else:
             fields = text.split(",")
         if len(fields) != width:
-            yield Malformed(number, f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}, the header has {width}")
+            yield Malformed(
+                number, f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}, the header has {width}"
+            )
             continue
         if long and max(map(len, fields)) > LONGEST_FIELD:
             yield Malformed(number, f"a field is longer than {LONGEST_FIELD >> 10} KiB")
@@ -134,7 +148,7 @@ def _quoted(first: tuple[int, str], source: _PushBack) -> list[str] | Malformed:
     def more() -> Iterator[str]:
         yield first[1] + "\n"
         length = len(first[1])
-        for line in source:
+        for line in source.until_failure():
             taken.append(line)
             if isinstance(line, Malformed) or (length := length + len(line[1])) > _LONGEST_RECORD:
                 return
@@ -210,7 +224,9 @@ def _json_records(
         try:
             record = decode(text)
         except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", None) or str(error)
+            reason = (
+                "nested too deeply" if isinstance(error, RecursionError) else getattr(error, "msg", None) or str(error)
+            )
             yield Malformed(number, f"not JSON: {reason}")
             continue
         if not isinstance(record, dict):

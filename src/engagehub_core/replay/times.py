@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["TimeReader", "TimeUnit", "instant_of_text", "iso", "recognised"]
 
@@ -17,6 +20,10 @@ _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 #: Where seconds end and milliseconds start, and so on by factors of a thousand: as seconds the year 11476, as
 #: milliseconds July 1979. A wrong guess puts a stamp into 1970 or the far future, never a few years off.
 _SECONDS_END = 3e11
+
+
+#: Digits that can't be anything but a number of reasonable size.
+_DIGITS = 18
 
 
 class TimeUnit(Enum):
@@ -96,6 +103,8 @@ class TimeReader:
         self.latest = latest
         self.naive = False
         self._micros = unit.micros
+        self._last_text: str | None = None
+        self._last = 0
 
     def __call__(self, text: str) -> int:
         """Return the instant of a text.
@@ -105,9 +114,11 @@ class TimeReader:
         ValueError
             Saying what is wrong with it.
         """
+        if text == self._last_text:  # most streams are sorted, many have a resolution of seconds or minutes
+            return self._last
         if self.unit is TimeUnit.ISO:
             micros = self._of_iso(text.strip())
-        elif text.isdecimal() and text.isascii() and len(text) <= 18:
+        elif text.isdecimal() and text.isascii() and len(text) <= _DIGITS:
             micros = int(text) * self._micros
         else:
             micros = self._of_number(text.strip())
@@ -117,6 +128,7 @@ class TimeReader:
         if micros > self.latest:
             message = f"the time is in the future: {shortened(text)}{self._meaning(micros)}"
             raise ValueError(message)
+        self._last_text, self._last = text, micros
         return micros
 
     def _of_iso(self, text: str) -> int:
@@ -186,5 +198,7 @@ def instant_of_text(text: str) -> int:
     >>> instant_of_text("2004-04-15T14:56:01Z") == instant_of_text("1082040961")
     True
     """
-    reader = TimeReader(_unit_of(text.strip()) or TimeUnit.ISO, latest=(datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND)
+    reader = TimeReader(
+        _unit_of(text.strip()) or TimeUnit.ISO, latest=(datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+    )
     return reader(text)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Mapping
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -14,7 +13,7 @@ from engagehub_core.errors import Closed, Incompatible, InvalidArgument, SinkErr
 from engagehub_core.sinks import WriteResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from engagehub_core.sinks import Batch
 
@@ -82,9 +81,18 @@ class SqliteSink:
     Examples
     --------
     >>> with SqliteSink(":memory:") as sink:
-    ...     first = sink.store({"id": ["a", "b"], "kind": ["message"] * 2, "community": ["school"] * 2,
-    ...                         "member": ["ada", "bob"], "channel": ["maths", None], "at": [0, 1],
-    ...                         "value": [1.0, 1.0], "data": [None, None]})
+    ...     first = sink.store(
+    ...         {
+    ...             "id": ["a", "b"],
+    ...             "kind": ["message"] * 2,
+    ...             "community": ["school"] * 2,
+    ...             "member": ["ada", "bob"],
+    ...             "channel": ["maths", None],
+    ...             "at": [0, 1],
+    ...             "value": [1.0, 1.0],
+    ...             "data": [None, None],
+    ...         }
+    ...     )
     ...     (first.written, first.duplicate, sink.communities())
     (2, 0, ['school'])
     """
@@ -242,7 +250,7 @@ class SqliteSink:
         # Only the unique key may be ignored: any other refusal of a row has to be heard.
         places = ",".join(["(?,?,?,?,?,?,?,?)"] * (len(values) // _COLUMNS))
         return connection.execute(
-            f"INSERT INTO events (community, id, kind, member, channel, at, value, data) VALUES {places}"
+            f"INSERT INTO events (community, id, kind, member, channel, at, value, data) VALUES {places}"  # noqa: S608
             " ON CONFLICT (community, id) DO NOTHING",
             values,
         ).rowcount
@@ -266,9 +274,7 @@ class SqliteSink:
 
     def has_events(self, community: str) -> bool:
         """Say whether any event of a community is stored."""
-        query = (
-            "SELECT 1 FROM events WHERE community = (SELECT id FROM communities WHERE name = ?) LIMIT 1"  # by the unique key
-        )
+        query = "SELECT 1 FROM events WHERE community = (SELECT id FROM communities WHERE name = ?) LIMIT 1"
         return bool(self._ask(query, (community,)))
 
     def last_seq(self) -> int:
