@@ -270,4 +270,41 @@ InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t 
     }
 }
 
+NaturalBatch::NaturalBatch(py::handle object, const char* argument, std::size_t size) {
+    if (is_scalar(object)) {
+        values_.assign(1, natural(object, argument));
+        return;
+    }
+    values_.reserve(size);
+    if (auto buffer = BufferView::of(object, argument)) {
+        if (buffer->size() != size) refuse_length(argument, size, buffer->size());
+        buffer->each(
+            [&](auto value, std::size_t i) {
+                using Value = decltype(value);
+                if constexpr (std::is_floating_point_v<Value>) {
+                    throw InvalidType(std::string(argument) + " must be a buffer of integers, got one of floats");
+                } else {
+                    if constexpr (std::is_signed_v<Value>) {
+                        if (value < 0) throw InvalidArgument(at_index(argument, i) + " must be at least 0, got " + std::to_string(value));
+                    }
+                    values_.push_back(static_cast<std::uint64_t>(value));
+                }
+            },
+            argument);
+        return;
+    }
+    const py::tuple tuple = as_tuple(object, argument);
+    if (tuple.size() != size) refuse_length(argument, size, tuple.size());
+    for (std::size_t i = 0; i < size; ++i) {
+        values_.push_back(natural(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), at_index(argument, i).c_str()));
+    }
+}
+
+BytesView::BytesView(py::handle object, const char* argument) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) {
+        PyErr_Clear();
+        throw InvalidType(std::string(argument) + " must be bytes or another contiguous buffer, got " + type_name(object));
+    }
+}
+
 }  // namespace convert

@@ -149,4 +149,34 @@ private:
     std::vector<std::int64_t> values_;
 };
 
+// Integers of at least 0 from a scalar (repeated), a sequence, or a contiguous buffer of an integer type.
+class NaturalBatch {
+public:
+    NaturalBatch(py::handle object, const char* argument, std::size_t size);
+    std::uint64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+
+private:
+    std::vector<std::uint64_t> values_;
+};
+
+// An integer of at least 0.
+inline std::uint64_t natural(py::handle object, const char* argument) {
+    const std::int64_t value = integer(object, argument);
+    if (value < 0) throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0, got " + std::to_string(value));
+    return static_cast<std::uint64_t>(value);
+}
+
+// The bytes of a contiguous buffer (bytes, bytearray, memoryview), borrowed while this lives.
+class BytesView {
+public:
+    BytesView(py::handle object, const char* argument);
+    BytesView(const BytesView&) = delete;
+    BytesView& operator=(const BytesView&) = delete;
+    ~BytesView() { PyBuffer_Release(&view_); }
+    std::string_view get() const { return {static_cast<const char*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
+
+private:
+    Py_buffer view_{};
+};
+
 }  // namespace convert

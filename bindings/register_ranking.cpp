@@ -447,9 +447,11 @@ Examples
                  return self.guarded.with([&](RankedMap& map) { return map.find(view).has_value(); });
              })
         .def("_check", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.check(); }); })
-        .def_property_readonly("ties", [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); })
+        .def_property_readonly("ties", [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); },
+             "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
         .def_property_readonly("order",
-                               [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.order()); }); });
+                               [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.order()); }); },
+                               "How ties are listed: by \"arrival\" or by \"member\".");
 }
 
 // ---- Leaderboard
@@ -885,15 +887,17 @@ Examples
         .def_property_readonly("_half_life",
                                [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return board.half_life().micros(); }); })
         .def_property_readonly("_max_skew", [](PyLeaderboard& self) { return self.clock.max_skew(); })
-        .def_property_readonly("clock", [](PyLeaderboard& self) { return self.clock.callable(); })
-        .def_property_readonly("ties", [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return name_of(board.ties()); }); })
+        .def_property_readonly("clock", [](PyLeaderboard& self) { return self.clock.callable(); }, "What answers «now»: the constructor's argument.")
+        .def_property_readonly("ties", [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return name_of(board.ties()); }); },
+             "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
         .def_property_readonly("order",
-                               [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return name_of(board.order()); }); })
+                               [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return name_of(board.order()); }); },
+                               "How ties are listed: by \"arrival\" or by \"member\".")
         .def_property_readonly("newest_at", [](PyLeaderboard& self) -> py::object {
             const auto newest = self.guarded.with([](Leaderboard& board) { return board.newest(); });
             if (newest == std::numeric_limits<std::int64_t>::min()) return py::none();
             return py::float_(convert::seconds(newest));
-        });
+        }, "The newest instant of any change, in Unix seconds, or None.");
 }
 
 }  // namespace

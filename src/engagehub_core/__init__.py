@@ -10,8 +10,20 @@ except ImportError as error:
 
 from engagehub_core._version import __version__
 from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
+from engagehub_core.sketches import CountMinSketch, HyperLogLog, TopK
+from engagehub_core.windows import DistinctWindow
 
-__all__ = ["Entry", "Leaderboard", "Ranked", "SkipList", "__version__"]
+__all__ = [
+    "CountMinSketch",
+    "DistinctWindow",
+    "Entry",
+    "HyperLogLog",
+    "Leaderboard",
+    "Ranked",
+    "SkipList",
+    "TopK",
+    "__version__",
+]
 
 
 def __dir__() -> list[str]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from engagehub_core import _native
 from engagehub_core.durations import format_duration, parse_duration
-from engagehub_core.instants import Instant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from engagehub_core.instants import Instant
 
 __all__ = ["Entry", "Leaderboard", "Ranked", "SkipList"]
 
@@ -64,8 +67,8 @@ class SkipList(_native.SkipList):
     ties : {"competition", "dense", "ordinal"}, default "competition"
         Which ranks equal scores get: 1 2 2 4, 1 2 2 3 or 1 2 3 4.
     order : {"arrival", "member"}, default "arrival"
-        How equal scores are listed: first to reach the present score first, or by member (integers ascending, text by its
-        UTF-8 bytes).
+        How equal scores are listed: first to reach the present score first, or by member (integers ascending, text by
+        its UTF-8 bytes).
 
     Raises
     ------
@@ -79,8 +82,8 @@ class SkipList(_native.SkipList):
 
     References
     ----------
-    William Pugh, "Skip lists: a probabilistic alternative to balanced trees", CACM 33(6), 1990; spans: Pugh, "A skip list
-    cookbook", 1990; blocks: Daniel Golovin, "The B-skip-list", arXiv:1005.0662, 2010.
+    William Pugh, "Skip lists: a probabilistic alternative to balanced trees", CACM 33(6), 1990; spans: Pugh, "A skip
+    list cookbook", 1990; blocks: Daniel Golovin, "The B-skip-list", arXiv:1005.0662, 2010.
 
     Examples
     --------
@@ -239,10 +242,11 @@ class Leaderboard(_native.Leaderboard):
     Parameters
     ----------
     half_life : str, int, float, timedelta or None, default None
-        The time in which a score halves, as :func:`~engagehub_core.durations.parse_duration` takes it; None keeps scores.
+        The time in which a score halves, as :func:`~engagehub_core.durations.parse_duration` takes it; None keeps
+        scores.
     ties : {"competition", "dense", "ordinal"}, default "competition"
-        Which ranks equal scores get: 1 2 2 4, 1 2 2 3 or 1 2 3 4. A tie means equal stored sums: the same changes at the
-        same instants tie, other routes to the same sum may not.
+        Which ranks equal scores get: 1 2 2 4, 1 2 2 3 or 1 2 3 4. A tie means equal stored sums: the same changes at
+        the same instants tie, other routes to the same sum may not.
     order : {"arrival", "member"}, default "arrival"
         How ties are listed: first to reach the present score first, or by member (integers ascending, text by its UTF-8
         bytes).
@@ -258,9 +262,9 @@ class Leaderboard(_native.Leaderboard):
 
     Notes
     -----
-    Forward decay: the stored sum never changes with time, so no query re-scores anybody and the order is the same at every
-    instant. Stored sums have a 64-bit exponent: no age overflows or loses the order, though a score may be shown as 0.0.
-    Queries answer as of the later of ``at`` and the board's newest change.
+    Forward decay: the stored sum never changes with time, so no query re-scores anybody and the order is the same at
+    every instant. Stored sums have a 64-bit exponent: no age overflows or loses the order, though a score may be shown
+    as 0.0. Queries answer as of the later of ``at`` and the board's newest change.
 
     Thread safety: each call is atomic; batches release the GIL. One object holds members of one kind, int or str.
     Expected cost: O(log n) for a change or a rank, O(1) for a score, O(log n + k) for k rows.

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from engagehub_core.durations import parse_duration
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 __all__ = ["ManualClock"]
 
@@ -37,6 +40,7 @@ class ManualClock:
         self.now = now
 
     def __call__(self) -> float:
+        """Return the present instant."""
         return self.now
 
     def advance(self, duration: str | float | timedelta) -> None:

@@ -19,9 +19,7 @@ SCORES = st.integers(-5, 5)
 class SkipListMachine(RuleBasedStateMachine):
     """The leaderboard's model without time."""
 
-    @initialize(
-        ties=st.sampled_from(["competition", "dense", "ordinal"]), order=st.sampled_from(["arrival", "member"])
-    )
+    @initialize(ties=st.sampled_from(["competition", "dense", "ordinal"]), order=st.sampled_from(["arrival", "member"]))
     def start(self, ties, order):
         self.ranked = SkipList(ties=ties, order=order)
         self.model = LeaderboardModel(None, ties, order)
