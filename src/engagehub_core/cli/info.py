@@ -90,6 +90,7 @@ def _state(database: str) -> str:
         return "not there yet"
     try:
         with SqliteSink(database, create=False) as store:
-            return f"{path.stat().st_size:,} bytes, schema {SCHEMA_VERSION}, {len(store.communities())} communities"
+            names = ", ".join(map(report.shown, store.communities())) or "none"
+            return f"{path.stat().st_size:,} bytes, schema {SCHEMA_VERSION}, communities: {names}"
     except EngageHubError as error:
         return str(error)

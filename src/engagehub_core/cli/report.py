@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["note", "print_account", "print_answers", "print_json", "print_rejections", "print_verdict", "table"]
 
-_PLAIN_WIDTH = 100
+_PLAIN_WIDTH = 120
 
 
 def _console() -> Console:
@@ -56,13 +56,14 @@ def table(title: str, columns: Mapping[str, str], rows: Iterable[Mapping[str, An
         The cells; numbers are set to the right.
     """
     rows = list(rows)
-    grid = Table(title=Text(title), title_justify="left", title_style="bold")
+    console = _console()
+    console.print(Text(title, style="bold"))
+    grid = Table()
     for key, heading in columns.items():
         numeric = bool(rows) and all(isinstance(row.get(key), (int, float, type(None))) for row in rows)
         grid.add_column(Text(heading), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         grid.add_row(*(Text(shown(row.get(key))) for key in columns))
-    console = _console()
     console.print(grid)
     if not rows:
         console.print("  (none)")

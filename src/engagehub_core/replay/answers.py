@@ -100,7 +100,7 @@ class Answers:
         self.newest: int | None = None
         half_life = None if question.half_life is None else timedelta(microseconds=question.half_life)
         self._board = Leaderboard(half_life, order="member", max_skew=None)
-        self._trends = TopK(question.top + _CANDIDATES, half_life=half_life, max_skew=None)
+        self._trends = TopK(question.top + _CANDIDATES, half_life=half_life)
         self._members = HyperLogLog()
         self._windows = {
             name: DistinctWindow(timedelta(microseconds=span), max_skew=None) for name, span in question.spans.items()
@@ -193,9 +193,10 @@ class Answers:
         return answers
 
     def intervals(self) -> dict[str, tuple[int, int] | None]:
-        """Return from when up to, not including, when each distinct count speaks of; None without events and time.
+        """Return from when to when each distinct count speaks of; None without events and time.
 
-        Windows cover whole buckets of their resolution; of the last one, only what happened until :attr:`at` is there.
+        A window covers whole buckets of its resolution, its end not included; of the last bucket only what happened
+        until :attr:`at` is there. The count over all events covers what is between the oldest and :attr:`at`.
         """
         if self.at is None:
             return dict.fromkeys([*self._windows, ALL])
@@ -203,7 +204,7 @@ class Answers:
         for name, window in self._windows.items():
             start, end = window.interval(at=self._seconds())
             intervals[name] = (round(start * 1e6), round(end * 1e6))
-        intervals[ALL] = (self.at if self.oldest is None else self.oldest, self.at + 1)
+        intervals[ALL] = (self.at if self.oldest is None else self.oldest, self.at)
         return intervals
 
     def _seconds(self) -> float:

@@ -117,3 +117,7 @@ class Identities:
         digest = blake2b(canonical(event), digest_size=16).digest()
         seen = self.occurrences.before(int.from_bytes(digest[:8], "little", signed=True))
         return f"{digest.hex()}:{seen + 1}" if seen else digest.hex()
+
+    def close(self) -> None:
+        """Forget all counts."""
+        self.occurrences.close()

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from engagehub_core.replay.answers import ALL
+
 if TYPE_CHECKING:
     from engagehub_core.replay.answers import Answers
 
@@ -63,7 +65,7 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
     Rows of the board that differ by less than rounding may stand in either order.
     """
     question, at, newest = answers.question, answers.at, answers.newest
-    intervals = {name: interval for name, interval in answers.intervals().items() if interval is not None}
+    intervals = {name: interval for name, interval in answers.intervals().items() if interval and name != ALL}
     scores, trends = _Sums(), _Sums()
     members: dict[str, set[str]] = {name: set() for name in answers.intervals()}
     for columns in stored:
@@ -72,6 +74,7 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
         ):
             if question.at is not None and micros > question.at:
                 continue
+            members[ALL].add(member)
             for name, (start, end) in intervals.items():
                 if start <= micros < end:
                     members[name].add(member)
