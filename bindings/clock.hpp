@@ -17,7 +17,8 @@
 class Clock {
 public:
     // REQUIRES: callable is a Python callable without arguments; max_skew is in microseconds, none trusts every stamp.
-    Clock(py::object callable, std::optional<std::int64_t> max_skew) : callable_(std::move(callable)), max_skew_(max_skew) {
+    Clock(py::object callable, std::optional<std::int64_t> max_skew)
+        : callable_(std::move(callable)), max_skew_(max_skew) {
         if (PyCallable_Check(callable_.ptr()) == 0) {
             throw engagehub::InvalidType("clock must be callable, got " + convert::type_name(callable_));
         }
@@ -57,8 +58,9 @@ private:
     void require(std::int64_t given, std::int64_t now) const {
         if (given - now > *max_skew_) {
             throw engagehub::InvalidArgument(
-                "at must be at most " + std::to_string(convert::seconds(*max_skew_)) + " s ahead of the clock (max_skew), got " +
-                std::to_string(convert::seconds(given - now)) + " s ahead; are the stamps in another unit than seconds?");
+                "at must be at most " + std::to_string(convert::seconds(*max_skew_)) +
+                " s ahead of the clock (max_skew), got " + std::to_string(convert::seconds(given - now)) +
+                " s ahead; are the stamps in another unit than seconds?");
         }
     }
 

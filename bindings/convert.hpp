@@ -56,7 +56,8 @@ inline std::int64_t integer(py::handle object, const char* argument) {
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
     if (overflow != 0) {
-        throw engagehub::InvalidArgument(std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
+        throw engagehub::InvalidArgument(
+            std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
     }
     return value;
 }
@@ -87,11 +88,13 @@ inline engagehub::ItemView item(py::handle object, const char* argument, bool by
     if (PyUnicode_Check(object.ptr())) return engagehub::ItemView::of(text(object, argument));
     if (is_integer(object)) return engagehub::ItemView::of(integer(object, argument));
     if (bytes_too && PyBytes_Check(object.ptr())) {
-        return engagehub::ItemView::of(std::string_view(
-            PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))));
+        return engagehub::ItemView::of(
+            std::string_view(
+                PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))));
     }
     throw engagehub::InvalidType(
-        std::string(argument) + (bytes_too ? " must be int, str or bytes, got " : " must be int or str, got ") + type_name(object));
+        std::string(argument) + (bytes_too ? " must be int, str or bytes, got " : " must be int or str, got ") +
+        type_name(object));
 }
 
 inline py::object to_python(const engagehub::ItemView& item) {
@@ -162,7 +165,8 @@ private:
 // An integer of at least 0.
 inline std::uint64_t natural(py::handle object, const char* argument) {
     const std::int64_t value = integer(object, argument);
-    if (value < 0) throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0, got " + std::to_string(value));
+    if (value < 0)
+        throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0, got " + std::to_string(value));
     return static_cast<std::uint64_t>(value);
 }
 

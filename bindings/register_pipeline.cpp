@@ -1,6 +1,869 @@
 // SPDX-License-Identifier: MIT
+// Purpose: EventProcessor and EventBatch for Python. The object that Python sees and the worker threads share a
+// PythonSink. Its references to Python objects are guarded by the GIL and visited by the collector by way of the
+// processor, whose __del__ ends the workers before anything is cleared; a worker holds references of its own while it is
+// in a call, so what it uses is never garbage.
 #include "python.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <engagehub/pipeline/event.hpp>
+#include <engagehub/pipeline/event_processor.hpp>
+
+#include "convert.hpp"
+#include "fastcall.hpp"
+#include "interpreter.hpp"
+#include "raise.hpp"
 #include "register.hpp"
 
-void register_pipeline(py::module_& /*module*/) {}
+namespace {
+
+using engagehub::Deadline;
+using engagehub::EventBatch;
+using engagehub::EventPtr;
+using engagehub::EventRecord;
+using engagehub::EventView;
+using engagehub::InvalidArgument;
+using engagehub::InvalidType;
+using engagehub::ItemKind;
+using engagehub::ItemView;
+using engagehub::PushOutcome;
+
+// ---- events to Python ------------------------------------------------------------------------------------------------
+
+// The texts of one column: equal ones become one str.
+class TextCache {
+public:
+    py::object operator()(const ItemView& item) {
+        if (item.kind == ItemKind::kNone) return py::none();
+        if (item.kind == ItemKind::kInteger) return py::int_(item.number);
+        auto [place, is_new] = texts_.try_emplace(item.text);
+        if (is_new) place->second = py::str(item.text.data(), item.text.size());
+        return place->second;
+    }
+
+private:
+    std::unordered_map<std::string_view, py::object> texts_;
+};
+
+py::object plain(const ItemView& item) { return item.kind == ItemKind::kNone ? py::none() : convert::to_python(item); }
+
+py::object event_type() { return py::module_::import("engagehub_core.processor").attr("Event"); }
+
+// Makes Event objects: their type is a subclass of tuple, so tuple's own constructor makes one from the eight values.
+class EventMaker {
+public:
+    py::object operator()(const EventView& event) {
+        py::tuple values(8);
+        values[0] = plain(event.id);
+        values[1] = kinds_(event.kind);
+        values[2] = communities_(event.community);
+        values[3] = channels_(event.channel);
+        values[4] = members_(event.member);
+        values[5] = py::float_(convert::seconds(event.at));
+        values[6] = py::float_(event.value);
+        values[7] = plain(event.data);
+        const py::tuple arguments = py::make_tuple(values);
+        PyObject* made = PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(type_.ptr()), arguments.ptr(), nullptr);
+        if (made == nullptr) throw py::error_already_set();
+        return py::reinterpret_steal<py::object>(made);
+    }
+
+private:
+    py::object type_ = event_type();
+    TextCache kinds_;
+    TextCache communities_;
+    TextCache channels_;
+    TextCache members_;
+};
+
+py::list events_of(const EventBatch& batch, std::size_t first = 0) {
+    EventMaker make;
+    py::list events(batch.size() - first);
+    for (std::size_t i = first; i < batch.size(); ++i) events[i - first] = make(batch[i]);
+    return events;
+}
+
+py::object event_at(const EventBatch& batch, py::handle index) {
+    if (PySlice_Check(index.ptr())) return events_of(batch)[index];
+    Py_ssize_t at = PyNumber_AsSsize_t(index.ptr(), PyExc_IndexError);
+    if (at == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    const auto size = static_cast<Py_ssize_t>(batch.size());
+    if (at < 0) at += size;
+    if (at < 0 || at >= size) throw py::index_error("batch index out of range");
+    return EventMaker()(batch[static_cast<std::size_t>(at)]);
+}
+
+template <class Value, class Read>
+py::object number_column(const EventBatch& batch, const char* format, Read&& read) {
+    const auto bytes = py::reinterpret_steal<py::bytes>(
+        PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(batch.size() * sizeof(Value))));
+    if (!bytes) throw py::error_already_set();
+    char* out = PyBytes_AS_STRING(bytes.ptr());
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        const Value value = read(batch.record(i));
+        std::memcpy(out + i * sizeof value, &value, sizeof value);
+    }
+    return py::memoryview(bytes).attr("cast")(format);
+}
+
+template <class Convert>
+py::list item_column(const EventBatch& batch, ItemView EventView::* field, Convert&& to_python) {
+    py::list column(batch.size());
+    for (std::size_t i = 0; i < batch.size(); ++i) column[i] = to_python(batch[i].*field);
+    return column;
+}
+
+py::dict columns_of(const EventBatch& batch) {
+    py::dict columns;
+    columns["id"] = item_column(batch, &EventView::id, plain);
+    columns["kind"] = item_column(batch, &EventView::kind, TextCache());
+    columns["community"] = item_column(batch, &EventView::community, TextCache());
+    columns["channel"] = item_column(batch, &EventView::channel, TextCache());
+    columns["member"] = item_column(batch, &EventView::member, TextCache());
+    columns["at"] = number_column<double>(batch, "d", [](const EventRecord& event) { return convert::seconds(event.at()); });
+    columns["at_us"] = number_column<std::int64_t>(batch, "q", [](const EventRecord& event) { return event.at(); });
+    columns["value"] = number_column<double>(batch, "d", [](const EventRecord& event) { return event.value(); });
+    columns["data"] = item_column(batch, &EventView::data, plain);
+    return columns;
+}
+
+// ---- the sink --------------------------------------------------------------------------------------------------------
+
+class PythonSink : public engagehub::BatchSink {
+public:
+    explicit PythonSink(const py::object& write) : write_(write.inc_ref().ptr()) {}
+    // Whoever clears last does so attached: the processor, or the last worker of one that is gone.
+    ~PythonSink() override = default;
+
+    engagehub::WriteResult write(const std::shared_ptr<const EventBatch>& batch) override {
+        if (!interpreter::NativeThread::attach()) throw std::runtime_error("the interpreter has ended");
+        engagehub::WriteResult result;
+        std::string failure;
+        write_attached(batch, result, failure);
+        interpreter::NativeThread::detach();
+        if (!failure.empty()) throw std::runtime_error(failure);
+        return result;
+    }
+
+    void thread_ends(bool is_last) noexcept override {
+        const bool is_for_me = is_last && is_orphan_;
+        if (!is_for_me && !interpreter::NativeThread::was_attached()) return;
+        if (!interpreter::NativeThread::attach()) return;
+        if (is_for_me) {
+            if (PyObject* error = std::exchange(unreported_, nullptr)) {
+                PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+                Py_DECREF(error);
+                PyErr_WriteUnraisable(write_);
+            }
+            clear();
+        }
+        interpreter::NativeThread::end();
+    }
+
+    // The processor is going away on one of its own threads: what was accepted is still delivered.
+    void be_orphan() { is_orphan_ = true; }
+
+    py::object take_error() {
+        PyObject* error = std::exchange(unreported_, nullptr);
+        PyObject* newest = std::exchange(newest_, nullptr);
+        if (error == nullptr) std::swap(error, newest);
+        Py_XDECREF(newest);
+        return error == nullptr ? py::none() : py::reinterpret_steal<py::object>(error);
+    }
+
+    int traverse(visitproc visit, void* arg) const {
+        Py_VISIT(write_);
+        Py_VISIT(unreported_);
+        Py_VISIT(newest_);
+        return 0;
+    }
+    void clear() {
+        Py_CLEAR(write_);
+        Py_CLEAR(unreported_);
+        Py_CLEAR(newest_);
+    }
+
+private:
+    void write_attached(const std::shared_ptr<const EventBatch>& batch, engagehub::WriteResult& result, std::string& failure) {
+        if (write_ == nullptr) {
+            failure = "the processor is gone";
+            return;
+        }
+        try {
+            const auto write = py::reinterpret_borrow<py::object>(write_);
+            const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
+            PyObject* answer = interpreter::guarded_call([&] { return PyObject_CallOneArg(write.ptr(), argument.ptr()); });
+            if (answer == nullptr) throw py::error_already_set();
+            result = result_of(py::reinterpret_steal<py::object>(answer), batch->size());
+        } catch (py::error_already_set& error) {
+            remember(error);
+            failure = text_of(error);
+        } catch (const std::exception& error) {
+            failure = error.what();
+        }
+    }
+
+    static engagehub::WriteResult result_of(const py::object& answer, std::size_t size) {
+        if (answer.is_none()) return {size, 0, 0};
+        const py::object type = py::module_::import("engagehub_core.sinks").attr("WriteResult");
+        if (!py::isinstance(answer, type)) {
+            throw std::runtime_error("the sink's write must return WriteResult or None, got " + convert::type_name(answer));
+        }
+        const auto number = [&](const char* name) {
+            const std::int64_t value = convert::integer(answer.attr(name), name);
+            if (value < 0) throw InvalidArgument(std::string(name) + " must be at least 0, got " + std::to_string(value));
+            return static_cast<std::uint64_t>(value);
+        };
+        return {number("written"), number("duplicate"), number("rejected")};
+    }
+
+    void remember(py::error_already_set& error) {
+        const py::object value = error.value();
+        if (error.trace()) PyException_SetTraceback(value.ptr(), error.trace().ptr());
+        if (unreported_ == nullptr) unreported_ = value.inc_ref().ptr();
+        PyObject* old = std::exchange(newest_, value.inc_ref().ptr());
+        Py_XDECREF(old);
+    }
+
+    static std::string text_of(const py::error_already_set& error) {
+        std::string text = convert::type_name(error.value());
+        PyObject* said = interpreter::guarded_call([&] { return PyObject_Str(error.value().ptr()); });
+        if (said == nullptr) {
+            PyErr_Clear();
+            return text;
+        }
+        const auto owned = py::reinterpret_steal<py::object>(said);
+        Py_ssize_t length = 0;
+        const char* bytes = PyUnicode_AsUTF8AndSize(said, &length);
+        if (bytes == nullptr) {
+            PyErr_Clear();
+            return text;
+        }
+        return length == 0 ? text : text + ": " + std::string(bytes, static_cast<std::size_t>(length));
+    }
+
+    PyObject* write_;
+    PyObject* unreported_ = nullptr;  // the first exception since the last report
+    PyObject* newest_ = nullptr;      // for a report whose first exception went out with the report before it
+    bool is_orphan_ = false;
+};
+
+// ---- columns from Python ---------------------------------------------------------------------------------------------
+
+// One item for all events, or one for each: a sequence of int, str and None, or a buffer of integers.
+class ItemColumn {
+public:
+    ItemColumn(const py::object& object, const char* name) : name_(name) {
+        if (object.is_none() || PyUnicode_Check(object.ptr()) || PyLong_Check(object.ptr())) {
+            owner_ = object;
+            items_.push_back(item_of(object));
+            is_repeated_ = true;
+            return;
+        }
+        if (is_integer_buffer(object)) {
+            const convert::ItemBatch numbers(object, name);
+            items_.reserve(numbers.size());
+            for (std::size_t i = 0; i < numbers.size(); ++i) items_.push_back(numbers[i]);
+            return;
+        }
+        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr())) refuse(object);
+        PyObject* tuple = PySequence_Tuple(object.ptr());
+        if (tuple == nullptr) {
+            if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
+            PyErr_Clear();
+            refuse(object);
+        }
+        owner_ = py::reinterpret_steal<py::object>(tuple);
+        const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
+        items_.reserve(static_cast<std::size_t>(size));
+        for (Py_ssize_t i = 0; i < size; ++i) items_.push_back(item_of(PyTuple_GET_ITEM(tuple, i)));
+    }
+    static ItemColumn repeated(ItemView item, const char* name) { return ItemColumn(item, name); }
+
+    bool is_repeated() const { return is_repeated_; }
+    std::size_t size() const { return items_.size(); }
+    const ItemView& operator[](std::size_t i) const { return is_repeated_ ? items_[0] : items_[i]; }
+    void require_size(std::size_t size) const {
+        if (is_repeated_ || items_.size() == size) return;
+        throw InvalidArgument(std::string(name_) + " must have " + std::to_string(size) + " values as member has, got " +
+                              std::to_string(items_.size()));
+    }
+
+private:
+    ItemColumn(ItemView item, const char* name) : name_(name), items_{item}, is_repeated_(true) {}
+
+    ItemView item_of(py::handle object) const { return object.is_none() ? ItemView() : convert::item(object, name_); }
+
+    [[noreturn]] void refuse(py::handle object) const {
+        throw InvalidType(std::string(name_) + " must be a sequence or an array of int or str, got " + convert::type_name(object));
+    }
+
+    static bool is_integer_buffer(py::handle object) {
+        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0) return false;
+        Py_buffer view;
+        if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
+            PyErr_Clear();  // strided, or of a type without a buffer format: read as a sequence
+            return false;
+        }
+        const std::string_view format = view.format == nullptr ? "B" : view.format;
+        PyBuffer_Release(&view);
+        return !format.empty() && std::string_view("bBhHiIlLqQnN").find(format.back()) != std::string_view::npos;
+    }
+
+    const char* name_;
+    py::object owner_;  // keeps the texts alive
+    std::vector<ItemView> items_;
+    bool is_repeated_ = false;
+};
+
+// ---- the processor ---------------------------------------------------------------------------------------------------
+
+std::size_t count_of(py::handle object, const char* argument) {
+    const std::int64_t value = convert::integer(object, argument);
+    if (value < 0) throw InvalidArgument(std::string(argument) + " must not be negative, got " + std::to_string(value));
+    return static_cast<std::size_t>(value);
+}
+
+class Processor {
+public:
+    Processor(const py::object& write, const engagehub::ProcessorConfig& config, bool raises, py::object clock)
+        : clock_(std::move(clock)), raises_(raises) {
+        if (interpreter::Gate::get().is_shut()) {
+            PyErr_SetString(PyExc_RuntimeError, "an event processor can't be made while the interpreter ends");
+            throw py::error_already_set();
+        }
+        if (!write.is_none()) sink_ = std::make_shared<PythonSink>(write);
+        try {
+            core_ = std::make_unique<engagehub::EventProcessor>(config, sink_);
+        } catch (...) {
+            if (sink_) sink_->clear();
+            throw;
+        }
+    }
+    Processor(const Processor&) = delete;
+    Processor& operator=(const Processor&) = delete;
+
+    ~Processor() {
+        if (core_ == nullptr) {
+            if (sink_) sink_->clear();
+            return;
+        }
+        const bool leaves_heirs = core_->is_worker_thread();
+        if (leaves_heirs && sink_) sink_->be_orphan();
+        interpreter::detached([this] { core_.reset(); });
+        if (!leaves_heirs && sink_) sink_->clear();
+    }
+
+    engagehub::EventProcessor& core() {
+        if (core_ == nullptr) raise::error("Closed", "the event processor belongs to the process that made it, not to its child");
+        return *core_;
+    }
+
+    bool push(EventPtr event) {
+        engagehub::EventProcessor& processor = core();
+        std::size_t accepted = 0;
+        switch (processor.push_n(&event, 1, accepted, Waiter())) {
+            case PushOutcome::kAccepted: return true;
+            case PushOutcome::kClosed: raise::error("Closed", "the event processor is closed");
+            case PushOutcome::kRefused: break;
+        }
+        if (raises_) {
+            raise::error("CapacityExceeded", "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events");
+        }
+        return false;
+    }
+
+    std::size_t push_many(const py::object& columns) {
+        engagehub::EventProcessor& processor = core();
+        std::vector<EventPtr> events = records_of(columns);
+        std::size_t accepted = 0;
+        const PushOutcome outcome = processor.push_n(events.data(), events.size(), accepted, Waiter());
+        if (outcome == PushOutcome::kAccepted || (outcome == PushOutcome::kRefused && !raises_)) return accepted;
+        const std::string part = std::to_string(accepted) + " of " + std::to_string(events.size()) + " events were accepted";
+        if (outcome == PushOutcome::kClosed) raise::error("Closed", "the event processor is closed, " + part);
+        raise::error("CapacityExceeded",
+                     "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events, " + part);
+    }
+
+    std::int64_t now() {
+        const py::object clock = clock_;
+        if (!clock) raise::error("Closed", "the event processor is gone");
+        PyObject* instant = interpreter::guarded_call([&] { return PyObject_CallNoArgs(clock.ptr()); });
+        if (instant == nullptr) throw py::error_already_set();
+        return convert::instant(py::reinterpret_steal<py::object>(instant), "clock()");
+    }
+
+    py::tuple stats() {
+        const engagehub::ProcessorStats stats = core().stats();
+        const py::object error = stats.first_error.empty() ? py::object(py::none()) : py::object(text(stats.first_error));
+        return py::make_tuple(stats.offered(), stats.accepted, stats.refused, stats.queued, stats.in_flight, stats.delivered, stats.written,
+                              stats.duplicate, stats.rejected, stats.failed, stats.evicted, stats.batches, stats.failed_batches, error);
+    }
+
+    std::uint64_t request_flush() {
+        engagehub::EventProcessor& processor = core();
+        std::uint64_t ticket = 0;
+        interpreter::detached([&] { ticket = processor.request_flush(); });
+        return ticket;
+    }
+
+    bool wait_flushed(std::uint64_t ticket, const py::object& timeout) {
+        engagehub::EventProcessor& processor = core();
+        bool is_flushed = false;
+        const auto wait = [&](Deadline slice) { is_flushed = processor.wait_flushed(ticket, slice); };
+        // Workers that have ended will not come any further.
+        interpreter::wait_until(convert::deadline(timeout), wait, [&] { return is_flushed || processor.wait_ended(Deadline{}); });
+        return is_flushed;
+    }
+
+    bool wait_ended(const py::object& timeout) {
+        engagehub::EventProcessor& processor = core();
+        bool has_ended = false;
+        interpreter::wait_until(
+            convert::deadline(timeout), [&](Deadline slice) { has_ended = processor.wait_ended(slice); }, [&] { return has_ended; });
+        return has_ended;
+    }
+
+    void stop() {
+        engagehub::EventProcessor& processor = core();
+        interpreter::detached([&] { processor.stop(); });
+    }
+    void join() {
+        engagehub::EventProcessor& processor = core();
+        interpreter::detached([&] { processor.join(); });
+    }
+    void abandon() {
+        engagehub::EventProcessor& processor = core();
+        interpreter::detached([&] { processor.abandon(); });
+    }
+
+    // (batches, events, text, exception or None) of what failed since the last call, or None.
+    py::object take_failures() {
+        const engagehub::FailureReport report = core().take_failures();
+        if (report.batches == 0) return py::none();
+        return py::make_tuple(report.batches, report.events, text(report.error), sink_ ? sink_->take_error() : py::none());
+    }
+
+    py::list failed_events() {
+        py::list events;
+        std::vector<std::pair<std::shared_ptr<const EventBatch>, std::size_t>> batches;
+        core().visit_failed([&](const std::shared_ptr<const EventBatch>& batch, std::size_t first) { batches.emplace_back(batch, first); });
+        for (const auto& [batch, first] : batches) events += events_of(*batch, first);
+        return events;
+    }
+
+    bool is_worker_thread() const { return core_ != nullptr && core_->is_worker_thread(); }
+    bool is_closed() const { return core_ == nullptr || core_->is_closed(); }
+
+    // In the child of a fork: the threads are gone, and their locks with them. What can't be destroyed is left in place.
+    void forget() {
+        if (core_ == nullptr) return;
+        core_->disown();
+        static_cast<void>(core_.release());
+    }
+
+    int traverse(visitproc visit, void* arg) const {
+        Py_VISIT(clock_.ptr());
+        return sink_ ? sink_->traverse(visit, arg) : 0;
+    }
+    void clear() {
+        clock_ = py::object();
+        if (sink_) sink_->clear();
+    }
+
+private:
+    // How a producer waits for room: without the interpreter, in slices, so that signals are seen.
+    struct Waiter {
+        template <class Block>
+        void operator()(Deadline deadline, Block&& block) const {
+            bool may_go_on = false;
+            interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+        }
+    };
+
+    static py::str text(const std::string& bytes) {
+        PyObject* decoded = PyUnicode_DecodeUTF8(bytes.data(), static_cast<Py_ssize_t>(bytes.size()), "replace");
+        if (decoded == nullptr) throw py::error_already_set();
+        return py::reinterpret_steal<py::str>(decoded);
+    }
+
+    std::vector<EventPtr> records_of(const py::object& given) {
+        PyObject* keys = PyMapping_Check(given.ptr()) != 0 ? PyMapping_Keys(given.ptr()) : nullptr;
+        if (keys == nullptr) {
+            PyErr_Clear();
+            throw InvalidType("columns must be a mapping of names to columns, got " + convert::type_name(given));
+        }
+        static constexpr const char* kNames[] = {"id", "kind", "community", "channel", "member", "at", "at_us", "value", "data"};
+        for (const py::handle key : py::reinterpret_steal<py::list>(keys)) {
+            const auto is_it = [&](const char* name) { return PyUnicode_Check(key.ptr()) && PyUnicode_CompareWithASCIIString(key.ptr(), name) == 0; };
+            if (std::none_of(std::begin(kNames), std::end(kNames), is_it)) {
+                throw InvalidArgument("columns must be named id, kind, community, channel, member, at, at_us, value or data, got " + convert::shown(key));
+            }
+        }
+        const auto column = [&](const char* name) -> py::object {
+            PyObject* found = PyMapping_HasKeyString(given.ptr(), name) != 0 ? PyMapping_GetItemString(given.ptr(), name) : nullptr;
+            PyErr_Clear();
+            return found == nullptr ? py::object() : py::reinterpret_steal<py::object>(found);
+        };
+        const auto items = [&](const char* name, ItemView fallback) {
+            const py::object found = column(name);
+            return found ? ItemColumn(found, name) : ItemColumn::repeated(fallback, name);
+        };
+        const py::object member_given = column("member");
+        if (!member_given || !column("kind")) throw InvalidArgument("columns must hold member and kind");
+        const ItemColumn members(member_given, "member");
+        if (members.is_repeated()) throw InvalidType("member must be a sequence or an array, got " + convert::type_name(member_given));
+        const std::size_t size = members.size();
+        const ItemColumn kinds = items("kind", ItemView());
+        const ItemColumn ids = items("id", ItemView());
+        const ItemColumn communities = items("community", ItemView::of(std::string_view()));
+        const ItemColumn channels = items("channel", ItemView());
+        const ItemColumn data = items("data", ItemView());
+        for (const auto* each : {&kinds, &ids, &communities, &channels, &data}) each->require_size(size);
+        const py::object value_given = column("value");
+        const convert::NumberBatch values(value_given ? value_given : py::object(py::float_(1.0)), "value", size);
+        const std::vector<std::int64_t> instants = instants_of(column("at"), column("at_us"), size);
+
+        std::vector<EventPtr> events;
+        events.reserve(size);
+        for (std::size_t i = 0; i < size; ++i) {
+            EventView view;
+            view.id = ids[i];
+            view.kind = kinds[i];
+            view.community = communities[i];
+            view.channel = channels[i];
+            view.member = members[i];
+            view.data = data[i];
+            view.at = instants.size() == 1 ? instants[0] : instants[i];
+            view.value = values[i];
+            try {
+                events.push_back(EventRecord::make(view));
+            } catch (const InvalidType& error) {
+                throw InvalidType(std::string(error.what()) + ", in row " + std::to_string(i));
+            } catch (const InvalidArgument& error) {
+                throw InvalidArgument(std::string(error.what()) + ", in row " + std::to_string(i));
+            }
+        }
+        return events;
+    }
+
+    // One for each event, or one for all. at_us is exact and goes before at, so that the columns of a batch can be pushed.
+    std::vector<std::int64_t> instants_of(const py::object& at, const py::object& at_us, std::size_t size) {
+        std::vector<std::int64_t> instants;
+        if (at_us && !at_us.is_none()) {
+            const ItemColumn column(at_us, "at_us");
+            column.require_size(size);
+            for (std::size_t i = 0; i < column.size(); ++i) {
+                // The years 1 to 9999, as everywhere.
+                if (column[i].kind != ItemKind::kInteger) throw InvalidType("at_us must be integers");
+                if (column[i].number < -62'135'596'800'000'000 || column[i].number >= 253'402'300'800'000'000) {
+                    throw InvalidArgument("at_us must be microseconds between the years 1 and 9999, got " + std::to_string(column[i].number));
+                }
+                instants.push_back(column[i].number);
+            }
+            return instants;
+        }
+        if (!at || at.is_none()) return {now()};
+        const convert::InstantBatch column(at, "at", size);
+        instants.reserve(size);
+        for (std::size_t i = 0; i < size; ++i) instants.push_back(column[i]);
+        return instants;
+    }
+
+    py::object clock_;
+    bool raises_;
+    std::shared_ptr<PythonSink> sink_;
+    std::unique_ptr<engagehub::EventProcessor> core_;
+};
+
+PyObject* push(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<8> kSignature{
+            "push", 2, 3, {"kind", "member", "channel", "at", "community", "id", "value", "data"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        const auto is_given = [](PyObject* object) { return object != nullptr && object != Py_None; };
+        auto& processor = fastcall::self_of<Processor>(self);
+        EventView view;
+        if (!PyUnicode_Check(bound[0])) throw InvalidType("kind must be str, got " + convert::type_name(bound[0]));
+        view.kind = ItemView::of(convert::text(bound[0], "kind"));
+        view.member = convert::item(bound[1], "member");
+        if (is_given(bound[2])) view.channel = convert::item(bound[2], "channel");
+        view.at = is_given(bound[3]) ? convert::instant(bound[3]) : processor.now();
+        view.community = bound[4] == nullptr ? ItemView::of(std::string_view()) : convert::item(bound[4], "community");
+        if (is_given(bound[5])) view.id = convert::item(bound[5], "id");
+        if (bound[6] != nullptr) view.value = convert::number(bound[6], "value");
+        if (is_given(bound[7])) {
+            if (!PyUnicode_Check(bound[7])) throw InvalidType("data must be str or None, got " + convert::type_name(bound[7]));
+            view.data = ItemView::of(convert::text(bound[7], "data"));
+        }
+        return PyBool_FromLong(processor.push(EventRecord::make(view)) ? 1 : 0);
+    });
+}
+
+// clang-format off
+PyMethodDef push_definition = fastcall::definition("push", push,
+R"doc(push($self, /, kind, member, channel=None, *, at=None, community='', id=None, value=1.0, data=None)
+--
+
+Accept one event.
+
+Parameters
+----------
+kind : str
+    What happened, such as ``"message"``.
+member : int or str
+    Who did it.
+channel : int or str, optional
+    Where.
+at : float, int or datetime.datetime, optional
+    When: Unix seconds or an aware datetime; None asks the processor's clock.
+community : int or str, default ""
+    In which community.
+id : int or str, optional
+    What makes the event one of a kind, for sinks that recognise repeats.
+value : float, default 1.0
+    How much of it.
+data : str, optional
+    Anything else.
+
+Returns
+-------
+bool
+    True if the event was accepted: it will be delivered, or counted as failed. False if it was refused for want of room.
+
+Raises
+------
+Closed
+    If the processor was closed.
+CapacityExceeded
+    If there was no room and `overflow` is ``"raise"``.
+InvalidType, InvalidArgument
+    If an argument can't be taken: wrong type, NaN, a lone surrogate, more than 65,536 bytes of text, an integer of more
+    than 64 bits, an instant outside of the years 1 to 9999.
+
+Notes
+-----
+O(bytes of the event). With ``overflow="block"`` it may wait; Ctrl-C interrupts that, and the event counts as refused. On
+the thread that calls the sink it never waits.
+
+Examples
+--------
+>>> from engagehub_core import EventProcessor
+>>> with EventProcessor() as events:
+...     events.push("message", "ada", "general", at=1_700_000_000)
+True
+)doc");
+
+constexpr const char* kPushManyDoc = R"doc(
+Accept many events, given as columns.
+
+Parameters
+----------
+columns : mapping
+    Columns by the names of the arguments of `push`. `kind` and `member` are needed. A column is a sequence or, where it
+    holds numbers, any contiguous buffer; a single value stands for all events, except for `member`. ``at_us`` gives
+    integer microseconds instead of ``at``, and goes first where there are both, so that `EventBatch.columns` fits.
+
+Returns
+-------
+int
+    How many were accepted: the first ones. The others were refused for want of room.
+
+Raises
+------
+Closed
+    If the processor was closed; the text says how many were accepted before.
+CapacityExceeded
+    If there was no room for all and `overflow` is ``"raise"``; the text says how many were accepted before.
+InvalidType, InvalidArgument
+    If a column can't be taken; then no event was accepted.
+
+Notes
+-----
+O(bytes of the events). All are converted before the first is accepted.
+
+Examples
+--------
+>>> from engagehub_core import EventProcessor
+>>> with EventProcessor() as events:
+...     events.push_many({"kind": "message", "member": ["ada", "bob"], "at": [1_700_000_000, 1_700_000_001.5]})
+2
+)doc";
+
+constexpr const char* kColumnsDoc = R"doc(
+Return the batch as columns.
+
+Returns
+-------
+dict
+    Lists for ``id``, ``kind``, ``community``, ``channel``, ``member`` and ``data``, in which equal texts are one object
+    (except for ``id`` and ``data``); memoryviews of doubles for ``at`` (Unix seconds) and ``value``, and of 64-bit
+    integers for ``at_us`` (microseconds, exact).
+
+Notes
+-----
+O(n). NumPy takes the memoryviews without a copy. ``push_many`` of a processor takes the dict as it is.
+
+Examples
+--------
+>>> from engagehub_core import EventProcessor
+>>> batches = []
+>>> with EventProcessor(batches.append) as events:
+...     events.push("message", "ada", at=1.5)
+True
+>>> columns = batches[0].columns()
+>>> columns["member"], list(columns["at"]), list(columns["at_us"])
+(['ada'], [1.5], [1500000])
+)doc";
+
+constexpr const char* kFailedDoc = R"doc(
+Return the events of batches that failed, oldest first.
+
+Returns
+-------
+list of Event
+    At most `keep_failed`; of those that left the list before, only the number is known (`evicted`).
+
+Notes
+-----
+O(failed events).
+
+Examples
+--------
+>>> from engagehub_core import EventProcessor
+>>> from engagehub_core.errors import SinkError
+>>> def broken(batch):
+...     raise OSError("disk full")
+>>> events = EventProcessor(broken)
+>>> events.push("message", "ada", at=0)
+True
+>>> try:
+...     events.close()
+... except SinkError as error:
+...     print(error)
+1 batch of 1 event failed in the sink, the first with OSError: disk full
+>>> [event.member for event in events.failed_events()]
+['ada']
+)doc";
+// clang-format on
+
+void setup_collection(PyHeapTypeObject* heap_type) {
+    PyTypeObject* type = &heap_type->ht_type;
+    type->tp_flags |= Py_TPFLAGS_HAVE_GC;
+    type->tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
+        Py_VISIT(Py_TYPE(self));
+        if (!py::detail::is_holder_constructed(self)) return 0;
+        return py::cast<Processor&>(py::handle(self)).traverse(visit, arg);
+    };
+    type->tp_clear = [](PyObject* self) {
+        if (py::detail::is_holder_constructed(self)) py::cast<Processor&>(py::handle(self)).clear();
+        return 0;
+    };
+}
+
+std::unique_ptr<Processor> make_processor(const py::object& write, py::handle capacity, py::handle workers, py::handle batch_size,
+                                          py::handle flush_interval, py::handle overflow, py::handle block_timeout,
+                                          py::handle keep_failed, const py::object& clock) {
+    engagehub::ProcessorConfig config;
+    config.capacity = count_of(capacity, "capacity");
+    config.workers = count_of(workers, "workers");
+    config.batch_size = count_of(batch_size, "batch_size");
+    config.flush_interval = convert::number(flush_interval, "flush_interval");
+    config.keep_failed = count_of(keep_failed, "keep_failed");
+    if (!block_timeout.is_none()) config.block_timeout = convert::number(block_timeout, "block_timeout");
+    const std::string_view policy = PyUnicode_Check(overflow.ptr()) ? convert::text(overflow, "overflow") : std::string_view();
+    if (policy != "refuse" && policy != "block" && policy != "raise") {
+        throw InvalidArgument("overflow must be 'refuse', 'block' or 'raise', got " + convert::shown(overflow));
+    }
+    if (policy == "block") config.overflow = engagehub::Overflow::kBlock;
+    if (PyCallable_Check(clock.ptr()) == 0) throw InvalidType("clock must be callable, got " + convert::type_name(clock));
+    return std::make_unique<Processor>(write, config, policy == "raise", clock);
+}
+
+void register_batch(py::module_& module) {
+    py::class_<EventBatch, std::shared_ptr<EventBatch>> type(module, "EventBatch", R"doc(
+Events on their way to a sink: a read-only sequence of :class:`Event`, in the order of their acceptance.
+
+Notes
+-----
+Thread safety: it never changes, so any thread may read it, and it stays valid for as long as it is held.
+
+Events are made when they are asked for; ``columns()`` gives all of them at once.
+
+Examples
+--------
+>>> from engagehub_core import EventProcessor
+>>> def sink(batch):
+...     print(len(batch), batch[0].kind, [event.member for event in batch])
+>>> with EventProcessor(sink) as events:
+...     events.push_many({"kind": "message", "member": ["ada", "bob"]})
+2
+2 message ['ada', 'bob']
+)doc");
+    type.def("__len__", &EventBatch::size);
+    type.def("__getitem__", &event_at);
+    type.def("__iter__", [](const EventBatch& self) { return py::iter(events_of(self)); });
+    type.def("__repr__", [](const EventBatch& self) { return "<EventBatch of " + std::to_string(self.size()) + " events>"; });
+    type.def("__reduce__", [](const EventBatch&) -> py::object { throw py::type_error("EventBatch can't be pickled or copied: use list(batch)"); });
+    type.def("columns", &columns_of, kColumnsDoc);
+    type.def(
+        "count", [](const EventBatch& self, const py::object& value) { return events_of(self).attr("count")(value); }, py::arg("value"),
+        "Return how often an event occurs.\n\nParameters\n----------\nvalue : Event\n    The event.\n\nReturns\n-------\nint\n"
+        "    The number of equal events.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> batches = []\n"
+        ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
+        ">>> batches[0].count(batches[0][0])\n1\n");
+    type.def(
+        "index",
+        [](const EventBatch& self, const py::object& value, py::args range) { return events_of(self).attr("index")(value, *range); },
+        py::arg("value"),
+        "Return the place of the first event that is equal.\n\nParameters\n----------\nvalue : Event\n    The event.\n*range : int\n"
+        "    Where to begin and to stop, as for a list.\n\nReturns\n-------\nint\n    Its index.\n\nRaises\n------\nValueError\n"
+        "    If there is none.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> batches = []\n"
+        ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
+        ">>> batches[0].index(batches[0][0])\n0\n");
+}
+
+}  // namespace
+
+void register_pipeline(py::module_& module) {
+    register_batch(module);
+    py::class_<Processor> type(module, "EventProcessor", "See engagehub_core.EventProcessor.", py::custom_type_setup(setup_collection));
+    type.def(py::init(&make_processor), py::arg("write"), py::kw_only(), py::arg("capacity"), py::arg("workers"), py::arg("batch_size"),
+             py::arg("flush_interval"), py::arg("overflow"), py::arg("block_timeout"), py::arg("keep_failed"), py::arg("clock"));
+    fastcall::add(type, push_definition);
+    type.def("push_many", &Processor::push_many, py::arg("columns"), kPushManyDoc);
+    type.def("failed_events", &Processor::failed_events, kFailedDoc);
+    type.def_property_readonly("capacity", [](Processor& self) { return self.core().capacity(); }, "How many events there is room for: a power of two.");
+    type.def_property_readonly("is_closed", &Processor::is_closed, "Whether events are accepted no more.");
+    type.def("_stats", &Processor::stats);
+    type.def("_request_flush", &Processor::request_flush);
+    type.def("_wait_flushed", &Processor::wait_flushed);
+    type.def("_stop", &Processor::stop);
+    type.def("_wait_ended", &Processor::wait_ended);
+    type.def("_join", &Processor::join);
+    type.def("_abandon", &Processor::abandon);
+    type.def("_take_failures", &Processor::take_failures);
+    type.def("_is_worker_thread", &Processor::is_worker_thread);
+    type.def("_forget", &Processor::forget);
+
+    module.def("write_unraisable", [](const py::object& error, const py::object& where) {
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+        PyErr_WriteUnraisable(where.ptr());
+    }, "Hand an error that nobody else can be told of to sys.unraisablehook.");
+    module.def("shut_interpreter", [](double seconds) {
+        interpreter::detached([&] { interpreter::Gate::get().shut(engagehub::deadline_after(seconds)); });
+    }, "Let no native thread into the interpreter any more: it is about to end.");
+    module.def("renew_after_fork", [] { interpreter::Gate::renew(); }, "Forget what other threads were doing: this is the child of a fork.");
+}

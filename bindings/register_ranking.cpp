@@ -62,7 +62,8 @@ std::size_t natural(py::handle object, const char* argument) {
 // A limit of a range of scores: None is open, infinities are allowed.
 double limit_or(py::handle object, double open, const char* argument) {
     if (object.is_none()) return open;
-    if (PyFloat_Check(object.ptr()) && std::isinf(PyFloat_AS_DOUBLE(object.ptr()))) return PyFloat_AS_DOUBLE(object.ptr());
+    if (PyFloat_Check(object.ptr()) && std::isinf(PyFloat_AS_DOUBLE(object.ptr())))
+        return PyFloat_AS_DOUBLE(object.ptr());
     return convert::number(object, argument);
 }
 
@@ -136,10 +137,11 @@ double require_score(py::handle object, const char* argument) {
 
 void register_skip_list(py::module_& module) {
     py::class_<PySkipList>(module, "SkipList", "See engagehub_core.SkipList.")
-        .def(py::init([](const std::string& ties, const std::string& order) {
-                 return std::make_unique<PySkipList>(ties_named(ties), order_named(order));
-             }),
-             py::arg("ties"), py::arg("order"))
+        .def(
+            py::init([](const std::string& ties, const std::string& order) {
+                return std::make_unique<PySkipList>(ties_named(ties), order_named(order));
+            }),
+            py::arg("ties"), py::arg("order"))
         .def(
             "set",
             [](PySkipList& self, py::handle member, py::handle score) {
@@ -258,7 +260,8 @@ Examples
         .def(
             "score",
             [](PySkipList& self, py::handle member) {
-                return with_member(self, member, [](RankedMap& map, RankedMap::Slot slot) { return map.key(slot).to_double(); });
+                return with_member(
+                    self, member, [](RankedMap& map, RankedMap::Slot slot) { return map.key(slot).to_double(); });
             },
             py::arg("member"), R"(Return a member's score.
 
@@ -364,8 +367,10 @@ Examples
                 const double least = limit_or(low, -kInfinity, "low");
                 const double most = limit_or(high, kInfinity, "high");
                 return self.guarded.with([&](RankedMap& map) {
-                    const std::size_t first = map.count_while([&](const Scaled& key) { return key.to_double() > most; });
-                    const std::size_t last = map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
+                    const std::size_t first =
+                        map.count_while([&](const Scaled& key) { return key.to_double() > most; });
+                    const std::size_t last =
+                        map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
                     return last > first ? last - first : 0;
                 });
             },
@@ -397,33 +402,40 @@ Examples
 >>> ranked.count(6), ranked.count(5, 7)
 (2, 2)
 )")
-        .def("_rows",
-             [](PySkipList& self, py::handle first, py::handle count) {
-                 const std::size_t from = natural(first, "start");
-                 const std::size_t many = natural(count, "count");
-                 return to_list(self.guarded.with([&](RankedMap& map) { return skip_list_rows(map, from, many); }), false);
-             })
-        .def("_between",
-             [](PySkipList& self, py::handle low, py::handle high) {
-                 const double least = limit_or(low, -kInfinity, "low");
-                 const double most = limit_or(high, kInfinity, "high");
-                 return to_list(
-                     self.guarded.with([&](RankedMap& map) {
-                         const std::size_t first = map.count_while([&](const Scaled& key) { return key.to_double() > most; });
-                         const std::size_t last = map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
-                         return skip_list_rows(map, first, last > first ? last - first : 0);
-                     }),
-                     false);
-             })
-        .def("_load",
-             [](PySkipList& self, PySkipList& other) {
-                 const auto snapshot = other.guarded.with([](RankedMap& map) { return std::make_unique<RankedMap>(map); });
-                 self.guarded.with_released([&](RankedMap& map) {
-                     snapshot->visit(0, snapshot->size(), [&](const RankedMap::Row& row) {
-                         map.assign(snapshot->member(row.slot), row.key);
-                     });
-                 });
-             })
+        .def(
+            "_rows",
+            [](PySkipList& self, py::handle first, py::handle count) {
+                const std::size_t from = natural(first, "start");
+                const std::size_t many = natural(count, "count");
+                return to_list(
+                    self.guarded.with([&](RankedMap& map) { return skip_list_rows(map, from, many); }), false);
+            })
+        .def(
+            "_between",
+            [](PySkipList& self, py::handle low, py::handle high) {
+                const double least = limit_or(low, -kInfinity, "low");
+                const double most = limit_or(high, kInfinity, "high");
+                return to_list(
+                    self.guarded.with([&](RankedMap& map) {
+                        const std::size_t first =
+                            map.count_while([&](const Scaled& key) { return key.to_double() > most; });
+                        const std::size_t last =
+                            map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
+                        return skip_list_rows(map, first, last > first ? last - first : 0);
+                    }),
+                    false);
+            })
+        .def(
+            "_load",
+            [](PySkipList& self, PySkipList& other) {
+                const auto snapshot =
+                    other.guarded.with([](RankedMap& map) { return std::make_unique<RankedMap>(map); });
+                self.guarded.with_released([&](RankedMap& map) {
+                    snapshot->visit(0, snapshot->size(), [&](const RankedMap::Row& row) {
+                        map.assign(snapshot->member(row.slot), row.key);
+                    });
+                });
+            })
         .def(
             "clear", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.clear(); }); },
             R"(Remove all members; the kind of member is free again.
@@ -441,17 +453,21 @@ Examples
 0
 )")
         .def("__len__", [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return map.size(); }); })
-        .def("__contains__",
-             [](PySkipList& self, py::handle member) {
-                 const ItemView view = convert::item(member, "member");
-                 return self.guarded.with([&](RankedMap& map) { return map.find(view).has_value(); });
-             })
+        .def(
+            "__contains__",
+            [](PySkipList& self, py::handle member) {
+                const ItemView view = convert::item(member, "member");
+                return self.guarded.with([&](RankedMap& map) { return map.find(view).has_value(); });
+            })
         .def("_check", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.check(); }); })
-        .def_property_readonly("ties", [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); },
-             "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
-        .def_property_readonly("order",
-                               [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.order()); }); },
-                               "How ties are listed: by \"arrival\" or by \"member\".");
+        .def_property_readonly(
+            "ties",
+            [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); },
+            "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
+        .def_property_readonly(
+            "order",
+            [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.order()); }); },
+            "How ties are listed: by \"arrival\" or by \"member\".");
 }
 
 // ---- Leaderboard
@@ -463,9 +479,11 @@ struct PyLeaderboard {
     Clock clock;
 };
 
-std::vector<OwnedRow> leaderboard_rows(const Leaderboard& board, std::size_t first, std::size_t count, std::int64_t at) {
+std::vector<OwnedRow> leaderboard_rows(
+    const Leaderboard& board, std::size_t first, std::size_t count, std::int64_t at) {
     std::vector<OwnedRow> rows;
-    for (const auto& row : board.rows(first, count, at)) rows.push_back(owned(row.rank, row.member, row.score, row.last_at));
+    for (const auto& row : board.rows(first, count, at))
+        rows.push_back(owned(row.rank, row.member, row.score, row.last_at));
     return rows;
 }
 
@@ -483,19 +501,22 @@ auto with_member(PyLeaderboard& self, py::handle member, Work&& work) {
 }
 
 // The positions [first, last) of the members that show low <= score <= high.
-std::pair<std::size_t, std::size_t> positions_between(const Leaderboard& board, double low, double high, std::int64_t at) {
+std::pair<std::size_t, std::size_t> positions_between(
+    const Leaderboard& board, double low, double high, std::int64_t at) {
     const std::size_t first = board.count_above(high, false, at);
     return {first, std::max(first, board.count_above(low, true, at))};
 }
 
 void register_leaderboard(py::module_& module) {
     py::class_<PyLeaderboard>(module, "Leaderboard", "See engagehub_core.Leaderboard.", collects_clock<PyLeaderboard>())
-        .def(py::init([](std::int64_t half_life, const std::string& ties, const std::string& order, py::object clock,
-                         std::optional<std::int64_t> max_skew) {
-                 return std::make_unique<PyLeaderboard>(HalfLife::of_micros(half_life), ties_named(ties), order_named(order),
-                                                        Clock(std::move(clock), max_skew));
-             }),
-             py::arg("half_life"), py::arg("ties"), py::arg("order"), py::arg("clock"), py::arg("max_skew"))
+        .def(
+            py::init([](std::int64_t half_life, const std::string& ties, const std::string& order, py::object clock,
+                        std::optional<std::int64_t> max_skew) {
+                return std::make_unique<PyLeaderboard>(
+                    HalfLife::of_micros(half_life), ties_named(ties), order_named(order),
+                    Clock(std::move(clock), max_skew));
+            }),
+            py::arg("half_life"), py::arg("ties"), py::arg("order"), py::arg("clock"), py::arg("max_skew"))
         .def(
             "add",
             [](PyLeaderboard& self, py::handle member, py::handle points, py::handle at) {
@@ -504,7 +525,8 @@ void register_leaderboard(py::module_& module) {
                 const std::int64_t instant = self.clock.change_instant(at);
                 return self.guarded.with([&](Leaderboard& board) { return board.add(view, value, instant); });
             },
-            py::arg("member"), py::arg("points"), py::arg("at") = py::none(), R"(Add points that a member earned at an instant.
+            py::arg("member"), py::arg("points"), py::arg("at") = py::none(),
+            R"(Add points that a member earned at an instant.
 
 Parameters
 ----------
@@ -621,7 +643,9 @@ Examples
             "score",
             [](PyLeaderboard& self, py::handle member, py::handle at) {
                 const std::int64_t instant = self.clock.instant(at);
-                return with_member(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) { return board.score(slot, instant); });
+                return with_member(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
+                    return board.score(slot, instant);
+                });
             },
             py::arg("member"), py::arg("at") = py::none(), R"(Return a member's score.
 
@@ -656,7 +680,8 @@ Examples
         .def(
             "rank",
             [](PyLeaderboard& self, py::handle member) {
-                return with_member(self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.rank(slot); });
+                return with_member(
+                    self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.rank(slot); });
             },
             py::arg("member"), R"(Return a member's 1-based rank under the tie policy; the highest score has rank 1.
 
@@ -689,7 +714,8 @@ Examples
         .def(
             "percentile",
             [](PyLeaderboard& self, py::handle member) {
-                return with_member(self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.percentile(slot); });
+                return with_member(
+                    self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.percentile(slot); });
             },
             py::arg("member"), R"(Return the share of the board's members that stand strictly below, in percent.
 
@@ -765,7 +791,9 @@ Examples
             "remove",
             [](PyLeaderboard& self, py::handle member, py::handle at) {
                 const std::int64_t instant = self.clock.instant(at);
-                return with_member(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) { return board.remove(slot, instant); });
+                return with_member(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
+                    return board.remove(slot, instant);
+                });
             },
             py::arg("member"), py::arg("at") = py::none(), R"(Take a member off the board.
 
@@ -800,7 +828,8 @@ Examples
         .def(
             "merge",
             [](PyLeaderboard& self, PyLeaderboard& other) {
-                const auto snapshot = other.guarded.with([](Leaderboard& board) { return std::make_unique<Leaderboard>(board); });
+                const auto snapshot =
+                    other.guarded.with([](Leaderboard& board) { return std::make_unique<Leaderboard>(board); });
                 self.guarded.with_released([&](Leaderboard& board) { board.merge(*snapshot); });
             },
             py::arg("other"), R"(Add another board's scores to this one, member by member.
@@ -845,59 +874,84 @@ Examples
 >>> len(board)
 0
 )")
-        .def("_rows",
-             [](PyLeaderboard& self, py::handle first, py::handle count, py::handle at) {
-                 const std::size_t from = natural(first, "offset");
-                 const std::size_t many = natural(count, "limit");
-                 const std::int64_t instant = self.clock.instant(at);
-                 return to_list(self.guarded.with([&](Leaderboard& board) { return leaderboard_rows(board, from, many, instant); }),
-                                true);
-             })
-        .def("_around",
-             [](PyLeaderboard& self, py::handle member, py::handle neighbours, py::handle at) {
-                 const std::size_t beside = natural(neighbours, "n");
-                 const std::int64_t instant = self.clock.instant(at);
-                 return to_list(with_member(self, member,
-                                            [&](Leaderboard& board, Leaderboard::Slot slot) {
-                                                const std::size_t position = board.position(slot);
-                                                const std::size_t first = position > beside ? position - beside : 0;
-                                                const std::size_t after = std::min(beside, board.size() - position - 1);
-                                                return leaderboard_rows(board, first, position - first + 1 + after, instant);
-                                            }),
-                                true);
-             })
-        .def("_between",
-             [](PyLeaderboard& self, py::handle low, py::handle high, py::handle at) {
-                 const double least = limit_or(low, -kInfinity, "low");
-                 const double most = limit_or(high, kInfinity, "high");
-                 const std::int64_t instant = self.clock.instant(at);
-                 return to_list(self.guarded.with([&](Leaderboard& board) {
-                                    const auto [first, last] = positions_between(board, least, most, instant);
-                                    return leaderboard_rows(board, first, last - first, instant);
-                                }),
-                                true);
-             })
-        .def("__len__", [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return board.size(); }); })
-        .def("__contains__",
-             [](PyLeaderboard& self, py::handle member) {
-                 const ItemView view = convert::item(member, "member");
-                 return self.guarded.with([&](Leaderboard& board) { return board.find(view).has_value(); });
-             })
+        .def(
+            "_rows",
+            [](PyLeaderboard& self, py::handle first, py::handle count, py::handle at) {
+                const std::size_t from = natural(first, "offset");
+                const std::size_t many = natural(count, "limit");
+                const std::int64_t instant = self.clock.instant(at);
+                return to_list(
+                    self.guarded.with([&](Leaderboard& board) { return leaderboard_rows(board, from, many, instant); }),
+                    true);
+            })
+        .def(
+            "_around",
+            [](PyLeaderboard& self, py::handle member, py::handle neighbours, py::handle at) {
+                const std::size_t beside = natural(neighbours, "n");
+                const std::int64_t instant = self.clock.instant(at);
+                return to_list(
+                    with_member(
+                        self, member,
+                        [&](Leaderboard& board, Leaderboard::Slot slot) {
+                            const std::size_t position = board.position(slot);
+                            const std::size_t first = position > beside ? position - beside : 0;
+                            const std::size_t after = std::min(beside, board.size() - position - 1);
+                            return leaderboard_rows(board, first, position - first + 1 + after, instant);
+                        }),
+                    true);
+            })
+        .def(
+            "_between",
+            [](PyLeaderboard& self, py::handle low, py::handle high, py::handle at) {
+                const double least = limit_or(low, -kInfinity, "low");
+                const double most = limit_or(high, kInfinity, "high");
+                const std::int64_t instant = self.clock.instant(at);
+                return to_list(
+                    self.guarded.with([&](Leaderboard& board) {
+                        const auto [first, last] = positions_between(board, least, most, instant);
+                        return leaderboard_rows(board, first, last - first, instant);
+                    }),
+                    true);
+            })
+        .def(
+            "__len__",
+            [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return board.size(); }); })
+        .def(
+            "__contains__",
+            [](PyLeaderboard& self, py::handle member) {
+                const ItemView view = convert::item(member, "member");
+                return self.guarded.with([&](Leaderboard& board) { return board.find(view).has_value(); });
+            })
         .def("_check", [](PyLeaderboard& self) { self.guarded.with([](Leaderboard& board) { board.check(); }); })
-        .def_property_readonly("_half_life",
-                               [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return board.half_life().micros(); }); })
+        .def_property_readonly(
+            "_half_life",
+            [](PyLeaderboard& self) {
+                return self.guarded.with([](Leaderboard& board) { return board.half_life().micros(); });
+            })
         .def_property_readonly("_max_skew", [](PyLeaderboard& self) { return self.clock.max_skew(); })
-        .def_property_readonly("clock", [](PyLeaderboard& self) { return self.clock.callable(); }, "What answers «now»: the constructor's argument.")
-        .def_property_readonly("ties", [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return name_of(board.ties()); }); },
-             "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
-        .def_property_readonly("order",
-                               [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return name_of(board.order()); }); },
-                               "How ties are listed: by \"arrival\" or by \"member\".")
-        .def_property_readonly("newest_at", [](PyLeaderboard& self) -> py::object {
-            const auto newest = self.guarded.with([](Leaderboard& board) { return board.newest(); });
-            if (newest == std::numeric_limits<std::int64_t>::min()) return py::none();
-            return py::float_(convert::seconds(newest));
-        }, "The newest instant of any change, in Unix seconds, or None.");
+        .def_property_readonly(
+            "clock", [](PyLeaderboard& self) { return self.clock.callable(); },
+            "What answers «now»: the constructor's argument.")
+        .def_property_readonly(
+            "ties",
+            [](PyLeaderboard& self) {
+                return self.guarded.with([](Leaderboard& board) { return name_of(board.ties()); });
+            },
+            "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
+        .def_property_readonly(
+            "order",
+            [](PyLeaderboard& self) {
+                return self.guarded.with([](Leaderboard& board) { return name_of(board.order()); });
+            },
+            "How ties are listed: by \"arrival\" or by \"member\".")
+        .def_property_readonly(
+            "newest_at",
+            [](PyLeaderboard& self) -> py::object {
+                const auto newest = self.guarded.with([](Leaderboard& board) { return board.newest(); });
+                if (newest == std::numeric_limits<std::int64_t>::min()) return py::none();
+                return py::float_(convert::seconds(newest));
+            },
+            "The newest instant of any change, in Unix seconds, or None.");
 }
 
 }  // namespace

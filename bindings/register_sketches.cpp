@@ -48,17 +48,21 @@ void register_hyperloglog(py::module_& module) {
         .def(py::init([](const PyHyperLogLog& other) {
             return std::make_unique<PyHyperLogLog>(copy_of(const_cast<PyHyperLogLog&>(other)));
         }))
-        .def(py::init([](py::handle p) { return std::make_unique<PyHyperLogLog>(HyperLogLog(precision(p))); }), py::arg("p"))
-        .def_static("_from_bytes",
-                    [](py::handle data) {
-                        const convert::BytesView bytes(data, "data");
-                        return std::make_unique<PyHyperLogLog>(HyperLogLog::from_bytes(bytes.get()));
-                    })
-        .def_static("_from_redis",
-                    [](py::handle data) {
-                        const convert::BytesView bytes(data, "data");
-                        return std::make_unique<PyHyperLogLog>(engagehub::hyperloglog_from_redis(bytes.get()));
-                    })
+        .def(
+            py::init([](py::handle p) { return std::make_unique<PyHyperLogLog>(HyperLogLog(precision(p))); }),
+            py::arg("p"))
+        .def_static(
+            "_from_bytes",
+            [](py::handle data) {
+                const convert::BytesView bytes(data, "data");
+                return std::make_unique<PyHyperLogLog>(HyperLogLog::from_bytes(bytes.get()));
+            })
+        .def_static(
+            "_from_redis",
+            [](py::handle data) {
+                const convert::BytesView bytes(data, "data");
+                return std::make_unique<PyHyperLogLog>(engagehub::hyperloglog_from_redis(bytes.get()));
+            })
         .def(
             "add",
             [](PyHyperLogLog& self, py::handle item) {
@@ -119,7 +123,10 @@ Examples
 2
 )")
         .def(
-            "estimate", [](PyHyperLogLog& self) { return self.guarded.with([](HyperLogLog& native) { return native.estimate(); }); },
+            "estimate",
+            [](PyHyperLogLog& self) {
+                return self.guarded.with([](HyperLogLog& native) { return native.estimate(); });
+            },
             R"(Return the estimated number of distinct items.
 
 Returns
@@ -176,7 +183,9 @@ True
 )")
         .def(
             "answer",
-            [](PyHyperLogLog& self) { return sketch_state::tuple_of(self.guarded.with([](HyperLogLog& native) { return native.answer(); })); },
+            [](PyHyperLogLog& self) {
+                return sketch_state::tuple_of(self.guarded.with([](HyperLogLog& native) { return native.answer(); }));
+            },
             R"(Return the estimate with its bounds of two standard errors.
 
 Returns
@@ -194,7 +203,8 @@ Examples
 (0.0, 0.0, 0.0)
 )")
         .def(
-            "merge", [](PyHyperLogLog& self, const py::args& others) { sketch_state::merge(self, others, "HyperLogLog"); },
+            "merge",
+            [](PyHyperLogLog& self, const py::args& others) { sketch_state::merge(self, others, "HyperLogLog"); },
             R"(Add all items of other sketches.
 
 Parameters
@@ -290,7 +300,10 @@ Examples
             "p", [](PyHyperLogLog& self) { return self.guarded.with([](HyperLogLog& native) { return native.p(); }); },
             "The precision: 2 ** p registers.")
         .def_property_readonly(
-            "is_empty", [](PyHyperLogLog& self) { return self.guarded.with([](HyperLogLog& native) { return native.is_empty(); }); },
+            "is_empty",
+            [](PyHyperLogLog& self) {
+                return self.guarded.with([](HyperLogLog& native) { return native.is_empty(); });
+            },
             "Whether nothing was added.");
 }
 
@@ -302,7 +315,9 @@ struct PyCountMinSketch {
 };
 
 TableSize table_size(py::handle width, py::handle depth) {
-    return {static_cast<std::size_t>(convert::natural(width, "width")), static_cast<std::size_t>(convert::natural(depth, "depth"))};
+    return {
+        static_cast<std::size_t>(convert::natural(width, "width")),
+        static_cast<std::size_t>(convert::natural(depth, "depth"))};
 }
 
 void register_count_min(py::module_& module) {
@@ -310,21 +325,24 @@ void register_count_min(py::module_& module) {
         .def(py::init([](const PyCountMinSketch& other) {
             return std::make_unique<PyCountMinSketch>(copy_of(const_cast<PyCountMinSketch&>(other)));
         }))
-        .def(py::init([](py::handle width, py::handle depth) {
-                 return std::make_unique<PyCountMinSketch>(CountMinSketch(table_size(width, depth)));
-             }),
-             py::arg("width"), py::arg("depth"))
-        .def_static("_from_bytes",
-                    [](py::handle data) {
-                        const convert::BytesView bytes(data, "data");
-                        return std::make_unique<PyCountMinSketch>(CountMinSketch::from_bytes(bytes.get()));
-                    })
-        .def_static("_size_for",
-                    [](py::handle error, py::handle confidence) {
-                        const TableSize size =
-                            CountMinSketch::size_for(convert::number(error, "error"), convert::number(confidence, "confidence"));
-                        return py::make_tuple(size.width, size.depth);
-                    })
+        .def(
+            py::init([](py::handle width, py::handle depth) {
+                return std::make_unique<PyCountMinSketch>(CountMinSketch(table_size(width, depth)));
+            }),
+            py::arg("width"), py::arg("depth"))
+        .def_static(
+            "_from_bytes",
+            [](py::handle data) {
+                const convert::BytesView bytes(data, "data");
+                return std::make_unique<PyCountMinSketch>(CountMinSketch::from_bytes(bytes.get()));
+            })
+        .def_static(
+            "_size_for",
+            [](py::handle error, py::handle confidence) {
+                const TableSize size = CountMinSketch::size_for(
+                    convert::number(error, "error"), convert::number(confidence, "confidence"));
+                return py::make_tuple(size.width, size.depth);
+            })
         .def(
             "add",
             [](PyCountMinSketch& self, py::handle item, py::handle weight) {
@@ -463,7 +481,8 @@ Examples
             "answer",
             [](PyCountMinSketch& self, py::handle item) {
                 const ItemView view = convert::item(item, "item", true);
-                return sketch_state::tuple_of(self.guarded.with([&](CountMinSketch& native) { return native.bounds(view); }));
+                return sketch_state::tuple_of(
+                    self.guarded.with([&](CountMinSketch& native) { return native.bounds(view); }));
             },
             py::arg("item"), R"(Return the estimate of an item's count with its bounds.
 
@@ -494,7 +513,8 @@ Examples
 (3, 3, 3)
 )")
         .def(
-            "merge", [](PyCountMinSketch& self, const py::args& others) { sketch_state::merge(self, others, "CountMinSketch"); },
+            "merge",
+            [](PyCountMinSketch& self, const py::args& others) { sketch_state::merge(self, others, "CountMinSketch"); },
             R"(Add all counts of other sketches.
 
 Parameters
@@ -559,20 +579,35 @@ Examples
 )")
         .def("__eq__", &sketch_state::equals<PyCountMinSketch>, py::is_operator())
         .def_property_readonly(
-            "total", [](PyCountMinSketch& self) { return self.guarded.with([](CountMinSketch& native) { return native.total(); }); },
+            "total",
+            [](PyCountMinSketch& self) {
+                return self.guarded.with([](CountMinSketch& native) { return native.total(); });
+            },
             "The sum of all weights, exactly.")
         .def_property_readonly(
-            "width", [](PyCountMinSketch& self) { return self.guarded.with([](CountMinSketch& native) { return native.size().width; }); },
+            "width",
+            [](PyCountMinSketch& self) {
+                return self.guarded.with([](CountMinSketch& native) { return native.size().width; });
+            },
             "Cells in a row.")
         .def_property_readonly(
-            "depth", [](PyCountMinSketch& self) { return self.guarded.with([](CountMinSketch& native) { return native.size().depth; }); },
+            "depth",
+            [](PyCountMinSketch& self) {
+                return self.guarded.with([](CountMinSketch& native) { return native.size().depth; });
+            },
             "Rows.")
         .def_property_readonly(
-            "error", [](PyCountMinSketch& self) { return self.guarded.with([](CountMinSketch& native) { return native.error(); }); },
-            "e / width: what an estimate exceeds the truth by, over the total, at most with the probability confidence.")
+            "error",
+            [](PyCountMinSketch& self) {
+                return self.guarded.with([](CountMinSketch& native) { return native.error(); });
+            },
+            "e / width: what an estimate exceeds the truth by, over the total, at most with the probability "
+            "confidence.")
         .def_property_readonly(
             "confidence",
-            [](PyCountMinSketch& self) { return self.guarded.with([](CountMinSketch& native) { return native.confidence(); }); },
+            [](PyCountMinSketch& self) {
+                return self.guarded.with([](CountMinSketch& native) { return native.confidence(); });
+            },
             "1 - e ** -depth: the probability that an estimate keeps its error.");
 }
 
@@ -610,18 +645,22 @@ void register_top_k(py::module_& module) {
             auto& source = const_cast<PyTopK&>(other);
             return std::make_unique<PyTopK>(copy_of(source), source.clock);
         }))
-        .def(py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock) {
-                 Clock checked(std::move(clock), std::nullopt);
-                 return std::make_unique<PyTopK>(TopK(static_cast<std::size_t>(convert::natural(k, "k")), HalfLife::of_micros(half_life),
-                                                      table_size(width, depth)),
-                                                 std::move(checked));
-             }),
-             py::arg("k"), py::arg("half_life"), py::arg("width"), py::arg("depth"), py::arg("clock"))
-        .def_static("_from_bytes",
-                    [](py::handle data, py::object clock) {
-                        const convert::BytesView bytes(data, "data");
-                        return std::make_unique<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), std::nullopt));
-                    })
+        .def(
+            py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock) {
+                Clock checked(std::move(clock), std::nullopt);
+                return std::make_unique<PyTopK>(
+                    TopK(
+                        static_cast<std::size_t>(convert::natural(k, "k")), HalfLife::of_micros(half_life),
+                        table_size(width, depth)),
+                    std::move(checked));
+            }),
+            py::arg("k"), py::arg("half_life"), py::arg("width"), py::arg("depth"), py::arg("clock"))
+        .def_static(
+            "_from_bytes",
+            [](py::handle data, py::object clock) {
+                const convert::BytesView bytes(data, "data");
+                return std::make_unique<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), std::nullopt));
+            })
         .def(
             "add",
             [](PyTopK& self, py::handle item, py::handle weight, py::handle at) {
@@ -694,25 +733,27 @@ Examples
 >>> trends.estimate("general")
 2.0
 )")
-        .def("_top",
-             [](PyTopK& self, py::handle n, py::handle at) {
-                 const std::uint64_t most = convert::natural(n, "n");
-                 const std::int64_t instant = self.instant(at);
-                 const auto rows = self.guarded.with([&](TopK& native) {
-                     std::vector<OwnedTopRow> owned;
-                     for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant)) {
-                         owned.push_back({row.item.kind, row.item.number, std::string(row.item.text), row.answer});
-                     }
-                     return owned;
-                 });
-                 py::list result(rows.size());
-                 for (std::size_t i = 0; i < rows.size(); ++i) {
-                     const auto& row = rows[i];
-                     result[i] = py::make_tuple(sketch_state::item_of({row.kind, row.number, row.text}), row.answer.estimate, row.answer.low,
-                                                row.answer.high);
-                 }
-                 return result;
-             })
+        .def(
+            "_top",
+            [](PyTopK& self, py::handle n, py::handle at) {
+                const std::uint64_t most = convert::natural(n, "n");
+                const std::int64_t instant = self.instant(at);
+                const auto rows = self.guarded.with([&](TopK& native) {
+                    std::vector<OwnedTopRow> owned;
+                    for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant)) {
+                        owned.push_back({row.item.kind, row.item.number, std::string(row.item.text), row.answer});
+                    }
+                    return owned;
+                });
+                py::list result(rows.size());
+                for (std::size_t i = 0; i < rows.size(); ++i) {
+                    const auto& row = rows[i];
+                    result[i] = py::make_tuple(
+                        sketch_state::item_of({row.kind, row.number, row.text}), row.answer.estimate, row.answer.low,
+                        row.answer.high);
+                }
+                return result;
+            })
         .def(
             "estimate",
             [](PyTopK& self, py::handle item, py::handle at) {
@@ -793,7 +834,8 @@ Examples
             [](PyTopK& self, py::handle item, py::handle at) {
                 const ItemView view = convert::item(item, "item", true);
                 const std::int64_t instant = self.instant(at);
-                return sketch_state::tuple_of(self.guarded.with([&](TopK& native) { return native.answer(view, instant); }));
+                return sketch_state::tuple_of(
+                    self.guarded.with([&](TopK& native) { return native.answer(view, instant); }));
             },
             py::arg("item"), py::arg("at") = py::none(), R"(Return the estimate of an item's weight with its bounds.
 
@@ -870,7 +912,9 @@ Examples
 >>> len(trends)
 0
 )")
-        .def("to_bytes", &sketch_state::to_bytes<PyTopK>, R"(Return the sketch in the library's own format, without its clock.
+        .def(
+            "to_bytes", &sketch_state::to_bytes<PyTopK>,
+            R"(Return the sketch in the library's own format, without its clock.
 
 Returns
 -------
@@ -891,12 +935,15 @@ True
         .def("__eq__", &sketch_state::equals<PyTopK>, py::is_operator())
         .def("__len__", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.size(); }); })
         .def_property_readonly(
-            "k", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.k(); }); }, "How many items it keeps.")
+            "k", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.k(); }); },
+            "How many items it keeps.")
         .def_property_readonly(
-            "width", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().width; }); },
+            "width",
+            [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().width; }); },
             "Cells in a row of the table behind it.")
         .def_property_readonly(
-            "depth", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
+            "depth",
+            [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
             "Rows of the table behind it.")
         .def_property_readonly(
             "half_life",

@@ -23,7 +23,8 @@ using engagehub::ItemView;
 using sketch_state::copy_of;
 
 struct PyDistinctWindow {
-    PyDistinctWindow(DistinctWindow native, Clock the_clock) : guarded(std::move(native)), clock(std::move(the_clock)) {}
+    PyDistinctWindow(DistinctWindow native, Clock the_clock)
+        : guarded(std::move(native)), clock(std::move(the_clock)) {}
     Guarded<DistinctWindow> guarded;
     Clock clock;
 };
@@ -31,24 +32,29 @@ struct PyDistinctWindow {
 using MaybeMicros = std::optional<std::int64_t>;
 
 void register_distinct_window(py::module_& module) {
-    py::class_<PyDistinctWindow>(module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collects_clock<PyDistinctWindow>())
+    py::class_<PyDistinctWindow>(
+        module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collects_clock<PyDistinctWindow>())
         .def(py::init([](const PyDistinctWindow& other) {
             auto& source = const_cast<PyDistinctWindow&>(other);
             return std::make_unique<PyDistinctWindow>(copy_of(source), source.clock);
         }))
-        .def(py::init([](std::int64_t span, MaybeMicros resolution, py::handle p, py::object clock, MaybeMicros max_skew) {
-                 Clock checked(std::move(clock), max_skew);
-                 const std::int64_t precision = convert::integer(p, "p");
-                 const unsigned bits = precision < 0 ? 0U : precision > 255 ? 255U : static_cast<unsigned>(precision);
-                 const std::int64_t step = resolution ? *resolution : DistinctWindow::default_resolution(span);
-                 return std::make_unique<PyDistinctWindow>(DistinctWindow(span, step, bits), std::move(checked));
-             }),
-             py::arg("span"), py::arg("resolution"), py::arg("p"), py::arg("clock"), py::arg("max_skew"))
-        .def_static("_from_bytes",
-                    [](py::handle data, py::object clock, MaybeMicros max_skew) {
-                        const convert::BytesView bytes(data, "data");
-                        return std::make_unique<PyDistinctWindow>(DistinctWindow::from_bytes(bytes.get()), Clock(std::move(clock), max_skew));
-                    })
+        .def(
+            py::init([](std::int64_t span, MaybeMicros resolution, py::handle p, py::object clock,
+                        MaybeMicros max_skew) {
+                Clock checked(std::move(clock), max_skew);
+                const std::int64_t precision = convert::integer(p, "p");
+                const unsigned bits = precision < 0 ? 0U : precision > 255 ? 255U : static_cast<unsigned>(precision);
+                const std::int64_t step = resolution ? *resolution : DistinctWindow::default_resolution(span);
+                return std::make_unique<PyDistinctWindow>(DistinctWindow(span, step, bits), std::move(checked));
+            }),
+            py::arg("span"), py::arg("resolution"), py::arg("p"), py::arg("clock"), py::arg("max_skew"))
+        .def_static(
+            "_from_bytes",
+            [](py::handle data, py::object clock, MaybeMicros max_skew) {
+                const convert::BytesView bytes(data, "data");
+                return std::make_unique<PyDistinctWindow>(
+                    DistinctWindow::from_bytes(bytes.get()), Clock(std::move(clock), max_skew));
+            })
         .def(
             "add",
             [](PyDistinctWindow& self, py::handle member, py::handle at) {
@@ -92,9 +98,11 @@ True
             [](PyDistinctWindow& self, py::handle members, py::handle at) {
                 const convert::ItemBatch batch(members, "members", true);
                 const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
-                return self.guarded.with_released([&](DistinctWindow& native) { return native.update(batch, instants, batch.size()); });
+                return self.guarded.with_released(
+                    [&](DistinctWindow& native) { return native.update(batch, instants, batch.size()); });
             },
-            py::arg("members"), py::arg("at") = py::none(), R"(Count many members at once; the GIL is released meanwhile.
+            py::arg("members"), py::arg("at") = py::none(),
+            R"(Count many members at once; the GIL is released meanwhile.
 
 Parameters
 ----------
@@ -123,23 +131,26 @@ Examples
 >>> window.update(["ada", "bob", "ada"], at=[0, 3600, 7200])
 3
 )")
-        .def("_answer",
-             [](PyDistinctWindow& self, MaybeMicros window, py::handle at, py::handle sigma) {
-                 const std::int64_t instant = self.clock.instant(at);
-                 const double sigmas = convert::number(sigma, "sigma");
-                 return sketch_state::tuple_of(self.guarded.with_released([&](DistinctWindow& native) {
-                     return native.answer(window ? *window : native.span(), instant, sigmas);
-                 }));
-             })
-        .def("_interval",
-             [](PyDistinctWindow& self, MaybeMicros window, py::handle at) {
-                 const std::int64_t instant = self.clock.instant(at);
-                 const auto covered = self.guarded.with(
-                     [&](DistinctWindow& native) { return native.interval(window ? *window : native.span(), instant); });
-                 return py::make_tuple(convert::seconds(covered.start), convert::seconds(covered.end));
-             })
         .def(
-            "merge", [](PyDistinctWindow& self, const py::args& others) { sketch_state::merge(self, others, "DistinctWindow"); },
+            "_answer",
+            [](PyDistinctWindow& self, MaybeMicros window, py::handle at, py::handle sigma) {
+                const std::int64_t instant = self.clock.instant(at);
+                const double sigmas = convert::number(sigma, "sigma");
+                return sketch_state::tuple_of(self.guarded.with_released([&](DistinctWindow& native) {
+                    return native.answer(window ? *window : native.span(), instant, sigmas);
+                }));
+            })
+        .def(
+            "_interval",
+            [](PyDistinctWindow& self, MaybeMicros window, py::handle at) {
+                const std::int64_t instant = self.clock.instant(at);
+                const auto covered = self.guarded.with(
+                    [&](DistinctWindow& native) { return native.interval(window ? *window : native.span(), instant); });
+                return py::make_tuple(convert::seconds(covered.start), convert::seconds(covered.end));
+            })
+        .def(
+            "merge",
+            [](PyDistinctWindow& self, const py::args& others) { sketch_state::merge(self, others, "DistinctWindow"); },
             R"(Add all members of other windows.
 
 Parameters
@@ -183,7 +194,9 @@ True
 >>> window.estimate()
 0.0
 )")
-        .def("to_bytes", &sketch_state::to_bytes<PyDistinctWindow>, R"(Return the window in the library's own format, without its clock and max_skew.
+        .def(
+            "to_bytes", &sketch_state::to_bytes<PyDistinctWindow>,
+            R"(Return the window in the library's own format, without its clock and max_skew.
 
 Returns
 -------
@@ -201,7 +214,10 @@ Examples
 )")
         .def("__eq__", &sketch_state::equals<PyDistinctWindow>, py::is_operator())
         .def_property_readonly(
-            "late", [](PyDistinctWindow& self) { return self.guarded.with([](DistinctWindow& native) { return native.late(); }); },
+            "late",
+            [](PyDistinctWindow& self) {
+                return self.guarded.with([](DistinctWindow& native) { return native.late(); });
+            },
             "How many events were too old for the ring.")
         .def_property_readonly(
             "span",
@@ -216,7 +232,8 @@ Examples
             },
             "Seconds of one bucket.")
         .def_property_readonly(
-            "p", [](PyDistinctWindow& self) { return self.guarded.with([](DistinctWindow& native) { return native.p(); }); },
+            "p",
+            [](PyDistinctWindow& self) { return self.guarded.with([](DistinctWindow& native) { return native.p(); }); },
             "The precision: 2 ** p registers a bucket.")
         .def_property_readonly("_clock", [](PyDistinctWindow& self) { return self.clock.callable(); })
         .def_property_readonly(

@@ -115,7 +115,8 @@ TEST_CASE("a leaderboard agrees with a model under random operations, for every 
 
 TEST_CASE("a leaderboard lists ties by the UTF-8 bytes of text") {
     Leaderboard board({}, Ties::kCompetition, TieOrder::kMember);
-    for (const char* member : {"zoe", "ada", "\xc3\xa9ve", "Ada", "ad"}) board.add(ItemView::of(std::string_view(member)), 1, 0);
+    for (const char* member : {"zoe", "ada", "\xc3\xa9ve", "Ada", "ad"})
+        board.add(ItemView::of(std::string_view(member)), 1, 0);
     std::vector<std::string> listed;
     for (const auto& row : board.rows(0, 9, 0)) listed.emplace_back(row.member.text);
     CHECK(listed == std::vector<std::string>{"Ada", "ad", "ada", "zoe", "\xc3\xa9ve"});
@@ -131,7 +132,8 @@ TEST_CASE("decayed scores stay within rounding of the sum of 2^-(age / half-life
         std::int64_t newest = start;
         for (int step = 0; step < 3'000; ++step) {
             const auto member = static_cast<std::int64_t>(random() % 20);
-            const std::int64_t at = start + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(half_life * 12));
+            const std::int64_t at =
+                start + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(half_life * 12));
             const double points = static_cast<double>(random() % 2'000) / 7.0 - 100.0;
             board.add(ItemView::of(member), points, at);
             changes[member].emplace_back(at, points);
@@ -145,7 +147,7 @@ TEST_CASE("decayed scores stay within rounding of the sum of 2^-(age / half-life
             long double magnitude = 0;
             for (const auto& [at, points] : list) {
                 const long double part = static_cast<long double>(points) *
-                                         std::exp2(-static_cast<long double>(now - at) / static_cast<long double>(half_life));
+                    std::exp2(-static_cast<long double>(now - at) / static_cast<long double>(half_life));
                 sum += part;
                 magnitude += std::abs(part);
             }

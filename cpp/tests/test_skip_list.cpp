@@ -48,8 +48,9 @@ TEST_CASE("a skip list agrees with a sorted vector, its invariants checked after
             const std::size_t position = random() % model.size();
             REQUIRE(list.at(position) == model[position]);
             const int probe = static_cast<int>(random() % static_cast<std::uint64_t>(range));
-            REQUIRE(list.partition_point([&](int other) { return other < probe; }) ==
-                    static_cast<std::size_t>(std::lower_bound(model.begin(), model.end(), probe) - model.begin()));
+            REQUIRE(list.partition_point([&](int other) {
+                return other < probe;
+            }) == static_cast<std::size_t>(std::lower_bound(model.begin(), model.end(), probe) - model.begin()));
         }
         require_equal(list, model);
     }

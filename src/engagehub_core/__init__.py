@@ -9,17 +9,25 @@ except ImportError as error:
     raise
 
 from engagehub_core._version import __version__
+from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
+from engagehub_core.queues import MpmcQueue
 from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
-from engagehub_core.sketches import CountMinSketch, HyperLogLog, TopK
+from engagehub_core.sketches import CountMinSketch, HyperLogLog, Row, TopK
 from engagehub_core.windows import DistinctWindow
 
 __all__ = [
     "CountMinSketch",
     "DistinctWindow",
     "Entry",
+    "Event",
+    "EventBatch",
+    "EventProcessor",
     "HyperLogLog",
     "Leaderboard",
+    "MpmcQueue",
+    "ProcessorStats",
     "Ranked",
+    "Row",
     "SkipList",
     "TopK",
     "__version__",

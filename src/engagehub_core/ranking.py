@@ -302,9 +302,9 @@ class Leaderboard(_native.Leaderboard):
         )
 
     @property
-    def half_life(self) -> timedelta | None:
-        """The time in which a score halves, or None."""
-        return timedelta(microseconds=self._half_life) if self._half_life else None
+    def half_life(self) -> float | None:
+        """The time in which a score halves, in seconds, or None."""
+        return self._half_life / 1e6 if self._half_life else None
 
     def top(self, n: int = 10, at: Instant | None = None) -> list[Entry]:
         """Return the first rows of the board.

@@ -11,7 +11,16 @@ import hashlib
 import sys
 from typing import TYPE_CHECKING
 
-from engagehub_core import Leaderboard, SkipList, __version__
+from engagehub_core import (
+    CountMinSketch,
+    DistinctWindow,
+    HyperLogLog,
+    Leaderboard,
+    SkipList,
+    TopK,
+    __version__,
+)
+from engagehub_core.errors import Corrupted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -101,7 +110,94 @@ def _doubled(board: Leaderboard) -> bool:
     return all(two.score == 2 * one.score and two[:2] == one[:2] for two, one in pairs)
 
 
-CHECKS: tuple[Callable[[Checks], None], ...] = (check_skip_list, check_leaderboard)
+def check_hyperloglog(checks: Checks) -> None:
+    """The bytes and the estimates of a Redis server, sizes from sparse to dense, merges and the native format."""
+    few = HyperLogLog()
+    few.update(["a", "b", "c"])
+    wanted = "48594c4c01000000000000000000008060f38050b1844bfb80425a"
+    checks.equal("HyperLogLog of three items as a server stores it", few.to_redis().hex(), wanted)
+    for count, estimate in ((1_000, 996), (5_000, 4_987), (20_000, 19_865), (100_000, 100_648)):
+        seen = HyperLogLog()
+        seen.update([f"item-{number}" for number in range(count)])
+        checks.equal(f"HyperLogLog estimate of {count} items", round(seen.estimate()), estimate)
+        _round_trip(checks, seen)
+        data = seen.to_redis()
+        checks.equal(
+            f"HyperLogLog of {count} items from a server and back", HyperLogLog.from_redis(data).to_redis(), data
+        )
+    for p, golden in ((4, "b05147b0bd213c5a"), (11, "82c60322e1c8b563"), (18, "1ac5ceb12032bd8e")):
+        halves = HyperLogLog(p), HyperLogLog(p)
+        for half, start in zip(halves, (0, 20_000), strict=True):
+            half.update(range(start, start + 30_000))
+        checks.equal(f"HyperLogLog merges in either order at p={p}", halves[0] | halves[1], halves[1] | halves[0])
+        both = halves[0] | halves[1]
+        checks.digest(f"HyperLogLog of integers at p={p}", [both.answer(), both.to_bytes().hex()], golden)
+
+
+def check_count_min_sketch(checks: Checks) -> None:
+    """Estimates, bounds and bytes of a skewed stream."""
+    counts = CountMinSketch(width=300, depth=4)
+    truth: dict[str, int] = {}
+    draw = numbers(3)
+    for _ in range(5_000):
+        item, weight = f"i{next(draw) % (1 + next(draw) % 900)}", next(draw) % 5
+        counts.add(item, weight)
+        truth[item] = truth.get(item, 0) + weight
+    under = [item for item, count in truth.items() if counts.bounds(item)[1] < count]
+    checks.equal("CountMinSketch items that are under-estimated", under, [])
+    checks.digest(
+        "CountMinSketch", [*(counts.answer(item) for item in truth), counts.to_bytes().hex()], "16eddf5e9c618a4f"
+    )
+    _round_trip(checks, counts)
+
+
+def check_top_k(checks: Checks) -> None:
+    """Heavy hitters with and without decay."""
+    for half_life, golden in ((None, "a7b0e5f8543ddcd5"), ("1h", "de08626bacb4fec9")):
+        trends = TopK(20, half_life=half_life, width=128)
+        draw = numbers(4)
+        for step in range(5_000):
+            trends.add(next(draw) % (1 + next(draw) % 400), at=1_700_000_000 + step * 7)
+        checks.digest(f"TopK rows, half_life={half_life}", list(trends.top(20, at=1_700_040_000)), golden)
+        _round_trip(checks, trends)
+
+
+def check_distinct_window(checks: Checks) -> None:
+    """Buckets that come and go, late members, and the interval that an answer covers."""
+    window = DistinctWindow("1h", max_skew=None)
+    draw = numbers(5)
+    for step in range(5_000):
+        window.add(next(draw) % 3_000, at=1_700_000_000 + step * 2 - next(draw) % 9_000)
+    answers = [window.answer(span, at=1_700_010_000) for span in ("1m", "10m", "1h")]
+    covered = [window.interval(span, at=1_700_010_000) for span in ("1m", "10m", "1h")]
+    checks.digest("DistinctWindow", [window.late, *answers, *covered], "bdcbee08f15c115a")
+    _round_trip(checks, window)
+
+
+def _round_trip(checks: Checks, structure: HyperLogLog | CountMinSketch | TopK | DistinctWindow) -> None:
+    """Read the bytes back, and refuse them with any one byte altered."""
+    data = structure.to_bytes()
+    name = type(structure).__name__
+    checks.equal(f"{name} read back", type(structure).from_bytes(data).to_bytes(), data)
+    for place in range(0, len(data), 1 + len(data) // 50):
+        altered = bytearray(data)
+        altered[place] ^= 0x10
+        try:
+            type(structure).from_bytes(bytes(altered))
+        except Corrupted:
+            continue
+        checks.equal(f"{name} with byte {place} altered", "accepted", "refused")
+    checks.passed += 1
+
+
+CHECKS: tuple[Callable[[Checks], None], ...] = (
+    check_skip_list,
+    check_leaderboard,
+    check_hyperloglog,
+    check_count_min_sketch,
+    check_top_k,
+    check_distinct_window,
+)
 
 
 def run() -> int:

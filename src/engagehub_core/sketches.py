@@ -33,8 +33,8 @@ class HyperLogLog(_native.HyperLogLog):
 
     Notes
     -----
-    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they are
-    the UTF-8. Sketches of any p merge, exactly and in any order, at the lower p.
+    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they
+    are the UTF-8. Sketches of any p merge, exactly and in any order, at the lower p.
 
     Memory: 4 bytes for each register in use up to a sixteenth of them, then 2 ** p bytes.
 
@@ -200,8 +200,8 @@ class CountMinSketch(_native.CountMinSketch):
 
     Notes
     -----
-    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they are
-    the UTF-8. Weights are integers of at least 0: what was counted can't be taken back.
+    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they
+    are the UTF-8. Weights are integers of at least 0: what was counted can't be taken back.
 
     Memory: 8 bytes a cell.
 
@@ -336,7 +336,17 @@ class CountMinSketch(_native.CountMinSketch):
 
 
 class Row(NamedTuple):
-    """An item of TopK.top with its weight: ``low <= truth <= high``, and the estimate is the truth where they are equal."""
+    """An item of :meth:`TopK.top` with its weight.
+
+    Attributes
+    ----------
+    item : int, str or bytes
+        What was counted.
+    estimate : float
+        The truth where low and high are equal.
+    low, high : float
+        Bounds: low <= truth <= high.
+    """
 
     item: int | str | bytes
     estimate: float
@@ -367,13 +377,13 @@ class TopK(_native.TopK):
 
     Notes
     -----
-    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they are
-    the UTF-8 (bytes that aren't UTF-8 come back as bytes).
+    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they
+    are the UTF-8 (bytes that aren't UTF-8 come back as bytes).
 
-    Answers are as of the instant asked for, but never before the newest event. Integer weights without a half-life are exact
-    while they sum up to at most 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the last digits
-    at least. What is more than about 1,000 half-lives behind the newest event counts as 0 in low and as 2 ** -1022 of it in
-    high.
+    Answers are as of the instant asked for, but never before the newest event. Integer weights without a half-life are
+    exact while they sum up to at most 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the
+    last digits at least. What is more than about 1,000 half-lives behind the newest event counts as 0 in low and as 2
+    ** -1022 of it in high.
 
     Memory: 8 bytes a cell, and about 100 bytes and the text for each of the k.
 
@@ -381,9 +391,9 @@ class TopK(_native.TopK):
 
     References
     ----------
-    Roy, Khan, Alonso: Augmented sketch: faster and more accurate stream processing, 2016. Estan, Varghese: New directions
-    in traffic measurement and accounting, 2002 (conservative update). Cormode, Shkapenyuk, Srivastava, Xu: Forward decay,
-    2009.
+    Roy, Khan, Alonso: Augmented sketch: faster and more accurate stream processing, 2016. Estan, Varghese: New
+    directions in traffic measurement and accounting, 2002 (conservative update). Cormode, Shkapenyuk, Srivastava, Xu:
+    Forward decay, 2009.
 
     Examples
     --------

@@ -32,8 +32,8 @@ class DistinctWindow(_native.DistinctWindow):
     span : str, int, float or timedelta
         The longest window that can be asked for, such as ``"24h"``; rounded up to whole buckets.
     resolution : str, int, float, timedelta or None, default None
-        The length of a bucket; None takes the largest of a day, an hour, a minute and a second of which the span holds at
-        least 24, else a second. The span is at most 100,000 buckets.
+        The length of a bucket; None takes the largest of a day, an hour, a minute and a second of which the span holds
+        at least 24, else a second. The span is at most 100,000 buckets.
     p : int, default 14
         The precision of each bucket, as in HyperLogLog.
     clock : callable, default time.time
@@ -51,11 +51,11 @@ class DistinctWindow(_native.DistinctWindow):
     -----
     Members are int (signed 64 bits), str or bytes; one window holds one kind.
 
-    Buckets begin at multiples of the resolution since the Unix epoch. An answer covers whole buckets: the one of the instant
-    asked for, also what is later in it, and those before it, as many as the window needs. interval() says exactly which
-    stretch of time that is. An instant before the newest event is answered from the buckets that are still held.
-    Events may come in any order; one that is a span or more before the newest event's bucket is late: counted in late, not
-    among the members.
+    Buckets begin at multiples of the resolution since the Unix epoch. An answer covers whole buckets: the one of the
+    instant asked for, also what is later in it, and those before it, as many as the window needs. interval() says
+    exactly which stretch of time that is. An instant before the newest event is answered from the buckets that are
+    still held. Events may come in any order; one that is a span or more before the newest event's bucket is late:
+    counted in late, not among the members.
 
     Memory: a bucket in which somebody came takes about 64 bytes and its HyperLogLog; others take none.
 
@@ -163,9 +163,7 @@ class DistinctWindow(_native.DistinctWindow):
         _, low, high = self._answer(_micros(window, "window"), at, sigma)
         return low, high
 
-    def answer(
-        self, window: Duration | None = None, at: float | datetime | None = None
-    ) -> tuple[float, float, float]:
+    def answer(self, window: Duration | None = None, at: float | datetime | None = None) -> tuple[float, float, float]:
         """Return the estimate for a window with its bounds of two standard errors.
 
         Parameters
@@ -319,4 +317,6 @@ class DistinctWindow(_native.DistinctWindow):
         return type(self)._restore, (self.to_bytes(), self._clock, self.max_skew)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} span={self.span:g}s resolution={self.resolution:g}s p={self.p} late={self.late}>"
+        return (
+            f"<{type(self).__name__} span={self.span:g}s resolution={self.resolution:g}s p={self.p} late={self.late}>"
+        )

@@ -85,10 +85,11 @@ def command_lines(page: Path) -> list[list[str]]:
     "page", [page for page in PAGES if command_lines(page)], ids=lambda page: page.relative_to(ROOT).as_posix()
 )
 def test_commands_and_their_options_exist(page: Path):
-    from engagehub_core.cli import main
+    from click import Context
+    from engagehub_core.cli.root import engagehub
 
     for words in command_lines(page):
-        command = main.commands.get(words[1])
+        command = engagehub.get_command(Context(engagehub), words[1])
         assert command is not None, f"{shlex.join(words)}: no such command"
         known = {text for parameter in command.params for text in (*parameter.opts, *parameter.secondary_opts)}
         used = {word.partition("=")[0] for word in words[2:] if word.startswith("--")} - {"--help"}

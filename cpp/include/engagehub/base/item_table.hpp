@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Purpose: gives every item a small dense number (its slot), so that the structures keep columns indexed by slot and each
-// text is stored once. Open addressing with linear probing over (hash, slot); erasing shifts back, so no tombstones.
-// Thread safety: external; const methods may run side by side.
-// Invariants: a slot stays the item's until erase(); freed slots are given out again, the last freed first.
-// Complexity: O(1) expected, O(length) to hash a text.
+// Purpose: gives every item a small dense number (its slot), so that the structures keep columns indexed by slot and
+// each text is stored once. Open addressing with linear probing over (hash, slot); erasing shifts back, so no
+// tombstones. Thread safety: external; const methods may run side by side. Invariants: a slot stays the item's until
+// erase(); freed slots are given out again, the last freed first. Complexity: O(1) expected, O(length) to hash a text.
 // Failure: insert() throws InvalidType for the other kind of item, std::length_error beyond 2^32 - 2 items and
 // std::bad_alloc; all change nothing.
 #pragma once

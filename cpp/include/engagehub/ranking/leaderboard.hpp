@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Purpose: a RankedMap whose scores may decay: forward decay stores sums that never change with time, so a query never
-// re-scores anybody (see decay/half_life.hpp). A change at an instant before the member's newest one decays the new points
-// only, never the total.
-// Thread safety: external; const methods may run side by side.
-// Invariants: newest() is the newest instant of any change ever made.
-// Complexity: as RankedMap.
-// Failure: bad input throws InvalidArgument or InvalidType and changes nothing. update() REQUIRES checked input; a
-// std::bad_alloc in its middle leaves a valid board with the changes before it made.
+// re-scores anybody (see decay/half_life.hpp). A change at an instant before the member's newest one decays the new
+// points only, never the total. Thread safety: external; const methods may run side by side. Invariants: newest() is
+// the newest instant of any change ever made. Complexity: as RankedMap. Failure: bad input throws InvalidArgument or
+// InvalidType and changes nothing. update() REQUIRES checked input; a std::bad_alloc in its middle leaves a valid board
+// with the changes before it made.
 #pragma once
 
 #include <algorithm>
@@ -58,8 +56,9 @@ public:
 
     static void require_points(double points, const char* argument) {
         if (!(std::abs(points) <= kLargestPoints)) {
-            throw InvalidArgument(std::string(argument) + " must be a finite number of at most 1e290 either way, got " +
-                                  std::to_string(points));
+            throw InvalidArgument(
+                std::string(argument) + " must be a finite number of at most 1e290 either way, got " +
+                std::to_string(points));
         }
     }
 
@@ -76,8 +75,9 @@ public:
     double set(const ItemView& member, double score, std::int64_t at) {
         require_points(score, "score");
         if (const auto slot = ranking_.find(member); slot && at < last_[*slot]) {
-            throw InvalidArgument("at must not be before the member's newest change at " + std::to_string(last_[*slot]) +
-                                  " microseconds, got " + std::to_string(at));
+            throw InvalidArgument(
+                "at must not be before the member's newest change at " + std::to_string(last_[*slot]) +
+                " microseconds, got " + std::to_string(at));
         }
         return read(change(member, half_life_.store(score, at), at));
     }
@@ -99,8 +99,9 @@ public:
     // THROWS: Incompatible for another half-life, InvalidType for the other kind of member.
     void merge(const Leaderboard& other) {
         if (half_life_ != other.half_life_) {
-            throw Incompatible("half_life must be equal to merge, got " + std::to_string(half_life_.micros()) + " and " +
-                               std::to_string(other.half_life_.micros()) + " microseconds");
+            throw Incompatible(
+                "half_life must be equal to merge, got " + std::to_string(half_life_.micros()) + " and " +
+                std::to_string(other.half_life_.micros()) + " microseconds");
         }
         if (other.size() != 0) {
             ItemKind held = kind();
@@ -159,7 +160,8 @@ private:
 
     Slot change(const ItemView& member, const Scaled& key, std::int64_t at) {
         const bool is_new = !ranking_.find(member);
-        if (last_.size() == ranking_.slots()) last_.push_back(kNever);  // before the change, which must not fail halfway
+        if (last_.size() == ranking_.slots())
+            last_.push_back(kNever);  // before the change, which must not fail halfway
         const Slot slot = ranking_.assign(member, key);
         last_[slot] = is_new ? at : std::max(last_[slot], at);
         newest_ = std::max(newest_, at);

@@ -3,10 +3,10 @@
 // Equal keys are a tie: they are listed by arrival (first to reach the present key) or by member (integers ascending,
 // text by UTF-8 bytes), and share a rank or not by the tie policy.
 // Thread safety: external; const methods may run side by side.
-// Invariants: the list holds exactly one entry a member, with the member's present key; with dense ranks, distinct_ holds
-// each key that occurs, once.
-// Complexity: O(log n) expected for every change and look-up of one member; O(log n + k) to list k.
-// Failure: assign() throws InvalidType for the other kind of member and std::bad_alloc, and changes nothing.
+// Invariants: the list holds exactly one entry a member, with the member's present key; with dense ranks, distinct_
+// holds each key that occurs, once. Complexity: O(log n) expected for every change and look-up of one member; O(log n +
+// k) to list k. Failure: assign() throws InvalidType for the other kind of member and std::bad_alloc, and changes
+// nothing.
 #pragma once
 
 #include <cstddef>

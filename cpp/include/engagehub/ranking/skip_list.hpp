@@ -3,11 +3,11 @@
 // entries (a B-skip-list: Golovin, arXiv:1005.0662, 2010) and whose links carry spans, as the widths of Pugh's «A skip
 // list cookbook» (1990, section 3.4) do. A look-up touches a few blocks rather than a node an entry.
 // Thread safety: external; const methods may run side by side.
-// Invariants (check() verifies them): (1) every block but the head holds 1 to kBlockSize entries, sorted over all blocks;
-// (2) links[l].span of a block is the number of entries from its first to the first of links[l].next, or to the end;
-// (3) no two entries are equal under Before.
-// Complexity: O(log n) expected for insert, erase, position, at; O(log n + k) to visit k entries.
-// Failure: insert throws std::bad_alloc and changes nothing. Before and copies of entries must not throw.
+// Invariants (check() verifies them): (1) every block but the head holds 1 to kBlockSize entries, sorted over all
+// blocks; (2) links[l].span of a block is the number of entries from its first to the first of links[l].next, or to the
+// end; (3) no two entries are equal under Before. Complexity: O(log n) expected for insert, erase, position, at; O(log
+// n + k) to visit k entries. Failure: insert throws std::bad_alloc and changes nothing. Before and copies of entries
+// must not throw.
 #pragma once
 
 #include <algorithm>
@@ -241,8 +241,8 @@ private:
         return block;
     }
 
-    // Moves the upper half of the full block path.block[0] to a new one behind it; returns the half that the entry belongs
-    // to, with the path leading there.
+    // Moves the upper half of the full block path.block[0] to a new one behind it; returns the half that the entry
+    // belongs to, with the path leading there.
     Block* split(Path& path, const Entry& entry) {
         constexpr std::size_t kHalf = kBlockSize / 2;
         Block* lower = path.block[0];
@@ -269,7 +269,8 @@ private:
         Block* previous = head_;
         for (unsigned level = height_; level-- > 0;) {
             for (Block* next = previous->links[level].next;
-                 next != nullptr && next != block && before_(next->entries[0], erased); next = previous->links[level].next) {
+                 next != nullptr && next != block && before_(next->entries[0], erased);
+                 next = previous->links[level].next) {
                 previous = next;
             }
             if (level < block->height) {
@@ -281,7 +282,8 @@ private:
         lower_height();
     }
 
-    // Keeps sparse blocks from piling up: a quarter-full block takes in its neighbour where both fit with room to spare.
+    // Keeps sparse blocks from piling up: a quarter-full block takes in its neighbour where both fit with room to
+    // spare.
     void merge_next_into(Block* block, Path& path) {
         Block* next = block->links[0].next;
         if (next == nullptr || block->count + next->count > kBlockSize * 3 / 4) return;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Purpose: the table behind a Count-Min sketch (Cormode, Muthukrishnan 2005): depth rows of width cells, an item has one
-// cell in each row. Updates are conservative (Estan, Varghese 2002): no cell is raised above what the item may have.
-// Thread safety: external; const methods may run side by side.
-// Invariants: least(hash) is never below the truth of any item with that hash, if every raise() gave such a bound.
-// Complexity: O(depth) an operation.
-// Failure: the constructor throws InvalidArgument.
+// Purpose: the table behind a Count-Min sketch (Cormode, Muthukrishnan 2005): depth rows of width cells, an item has
+// one cell in each row. Updates are conservative (Estan, Varghese 2002): no cell is raised above what the item may
+// have. Thread safety: external; const methods may run side by side. Invariants: least(hash) is never below the truth
+// of any item with that hash, if every raise() gave such a bound. Complexity: O(depth) an operation. Failure: the
+// constructor throws InvalidArgument.
 #pragma once
 
 #include <algorithm>
@@ -71,7 +70,9 @@ public:
     void clear() { std::fill(cells_.begin(), cells_.end(), Cell{}); }
 
 private:
-    std::size_t place(std::uint64_t hash, std::size_t row) const { return row * size_.width + row_cell(hash, row, size_.width); }
+    std::size_t place(std::uint64_t hash, std::size_t row) const {
+        return row * size_.width + row_cell(hash, row, size_.width);
+    }
 
     TableSize size_;
     std::vector<Cell> cells_;

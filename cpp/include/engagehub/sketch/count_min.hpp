@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Purpose: how often an item was added, never under-estimated: the Count-Min sketch with conservative updates over exact
-// 64-bit counts.
-// Thread safety: external; const methods may run side by side.
-// Invariants: (1) no cell, and no sum over a row, is above the total: hence a total that fits makes every cell fit;
-// (2) a kind of item is held exactly if the total isn't 0.
-// Complexity: add and estimate O(depth) and the hash; merge, bytes and equality O(width * depth).
-// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing; so does a weight
-// that would take the total past 2^64 - 1.
+// Purpose: how often an item was added, never under-estimated: the Count-Min sketch with conservative updates over
+// exact 64-bit counts. Thread safety: external; const methods may run side by side. Invariants: (1) no cell, and no sum
+// over a row, is above the total: hence a total that fits makes every cell fit; (2) a kind of item is held exactly if
+// the total isn't 0. Complexity: add and estimate O(depth) and the hash; merge, bytes and equality O(width * depth).
+// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing; so does a
+// weight that would take the total past 2^64 - 1.
 #pragma once
 
 #include <cmath>
@@ -38,15 +36,17 @@ public:
     // The smallest table whose estimates exceed the truth by more than error * total with a probability of at most
     // 1 - confidence.
     static TableSize size_for(double error, double confidence = 0.99) {
-        if (!(error > 0.0 && error < 1.0)) throw InvalidArgument("error must be between 0 and 1, got " + std::to_string(error));
+        if (!(error > 0.0 && error < 1.0))
+            throw InvalidArgument("error must be between 0 and 1, got " + std::to_string(error));
         if (!(confidence > 0.0 && confidence < 1.0)) {
             throw InvalidArgument("confidence must be between 0 and 1, got " + std::to_string(confidence));
         }
         const double width = std::ceil(kE / error);
         const double depth = std::ceil(-std::log1p(-confidence));
         if (width * depth > static_cast<double>(TableSize::kMostCells)) {
-            throw InvalidArgument("error and confidence must need at most 2^27 cells, got " + std::to_string(error) + " and " +
-                                  std::to_string(confidence));
+            throw InvalidArgument(
+                "error and confidence must need at most 2^27 cells, got " + std::to_string(error) + " and " +
+                std::to_string(confidence));
         }
         return {static_cast<std::size_t>(width), static_cast<std::size_t>(depth)};
     }
@@ -92,7 +92,9 @@ public:
     // conservative updates can't be told apart afterwards.
     void merge(const CountMinSketch& other) {
         if (size() != other.size()) {
-            throw Incompatible("sketches of the same width and depth are required, got " + shown(size()) + " and " + shown(other.size()));
+            throw Incompatible(
+                "sketches of the same width and depth are required, got " + shown(size()) + " and " +
+                shown(other.size()));
         }
         const ItemKind kind = merged_kind(kind_, other.kind_);
         require_room(total_, other.total_);
@@ -110,7 +112,8 @@ public:
     }
 
     friend bool operator==(const CountMinSketch& a, const CountMinSketch& b) {
-        return a.size() == b.size() && a.kind_ == b.kind_ && a.total_ == b.total_ && a.table_.cells() == b.table_.cells();
+        return a.size() == b.size() && a.kind_ == b.kind_ && a.total_ == b.total_ &&
+            a.table_.cells() == b.table_.cells();
     }
     friend bool operator!=(const CountMinSketch& a, const CountMinSketch& b) { return !(a == b); }
 
@@ -136,8 +139,10 @@ public:
         read_hash(reader);
         const auto total = reader.get<std::uint64_t>();
         if (!size.is_valid()) reader.fail("has an impossible width or depth");
-        if (reader.remaining() != size.cells() * 8) reader.fail("has another number of cells than its width and depth say");
-        if ((kind == ItemKind::kNone) != (total == 0)) reader.fail("has a kind of item without items, or items without a kind");
+        if (reader.remaining() != size.cells() * 8)
+            reader.fail("has another number of cells than its width and depth say");
+        if ((kind == ItemKind::kNone) != (total == 0))
+            reader.fail("has a kind of item without items, or items without a kind");
         CountMinSketch result(size);
         auto cell = result.table_.cells().begin();
         for (std::size_t row = 0; row < size.depth; ++row) {
@@ -162,7 +167,8 @@ private:
 
     static void require_room(std::uint64_t total, std::uint64_t weight) {
         if (weight > std::numeric_limits<std::uint64_t>::max() - total) {
-            throw InvalidArgument("the total must stay below 2^64, got " + std::to_string(total) + " + " + std::to_string(weight));
+            throw InvalidArgument(
+                "the total must stay below 2^64, got " + std::to_string(total) + " + " + std::to_string(weight));
         }
     }
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Purpose: how many distinct items were added, within 1.04 / sqrt(2^p) of the truth (one standard error), from 2^p small
-// registers (HyperLogLog: Flajolet, Fusy, Gandouet, Meunier 2007), on the bit split of Redis and Valkey: of the 64-bit
-// hash the low p bits choose the register, and the rank is 1 + the number of zeros that the other bits end with. The
-// estimator is Otmar Ertl's («New cardinality estimation algorithms for HyperLogLog sketches», 2017): no switching point,
-// no correction tables.
-// Thread safety: external; const methods may run side by side.
-// Invariants: (1) the state is a function of the registers and the kind alone: at most 2^p / 16 registers that aren't zero
-// are kept as a sorted list (index, rank), more as one byte each; hence equal sets, however merged, give equal bytes;
-// (2) a kind is held only if a register isn't zero.
-// Complexity: add O(1) dense, O(2^p / 16) worst case sparse; estimate and merge O(2^p) dense, O(registers held) sparse.
-// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing.
+// Purpose: how many distinct items were added, within 1.04 / sqrt(2^p) of the truth (one standard error), from 2^p
+// small registers (HyperLogLog: Flajolet, Fusy, Gandouet, Meunier 2007), on the bit split of Redis and Valkey: of the
+// 64-bit hash the low p bits choose the register, and the rank is 1 + the number of zeros that the other bits end with.
+// The estimator is Otmar Ertl's («New cardinality estimation algorithms for HyperLogLog sketches», 2017): no switching
+// point, no correction tables. Thread safety: external; const methods may run side by side. Invariants: (1) the state
+// is a function of the registers and the kind alone: at most 2^p / 16 registers that aren't zero are kept as a sorted
+// list (index, rank), more as one byte each; hence equal sets, however merged, give equal bytes; (2) a kind is held
+// only if a register isn't zero. Complexity: add O(1) dense, O(2^p / 16) worst case sparse; estimate and merge O(2^p)
+// dense, O(registers held) sparse. Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted
+// and changes nothing.
 #pragma once
 
 #include <algorithm>
@@ -113,8 +112,8 @@ public:
         return kAlphaInfinity * m * m / z;
     }
 
-    // With bounds of that many standard errors either way; the low one is never below the number of registers that aren't
-    // zero, for each of them was touched by an item of its own.
+    // With bounds of that many standard errors either way; the low one is never below the number of registers that
+    // aren't zero, for each of them was touched by an item of its own.
     Answer answer(double sigmas = 2.0) const {
         if (!(sigmas > 0.0) || !std::isfinite(sigmas)) {
             throw InvalidArgument("sigma must be positive and finite, got " + std::to_string(sigmas));
@@ -140,7 +139,9 @@ public:
         each_register([&](std::uint32_t index, unsigned rank) {
             // The bits that no longer choose the register are the first ones of the rest.
             const std::uint32_t rest = index >> p;
-            result.raise(index & static_cast<std::uint32_t>(result.size() - 1), rest != 0 ? trailing_zeros(rest) + 1 : dropped + rank);
+            result.raise(
+                index & static_cast<std::uint32_t>(result.size() - 1),
+                rest != 0 ? trailing_zeros(rest) + 1 : dropped + rank);
         });
         return result;
     }
@@ -206,7 +207,8 @@ public:
         result.kind_ = read_kind(reader);
         read_hash(reader);
         const auto grade = reader.get<std::uint8_t>();
-        if (grade != kPlainGrade) throw Incompatible("the grade of the registers must be 0, got " + std::to_string(grade));
+        if (grade != kPlainGrade)
+            throw Incompatible("the grade of the registers must be 0, got " + std::to_string(grade));
         const auto form = reader.get<std::uint8_t>();
         if (form == kListForm) {
             result.read_list(reader);
@@ -228,7 +230,8 @@ private:
     static constexpr unsigned kRankBits = 8;
 
     static std::uint8_t checked(unsigned p) {
-        if (p < kLeastPrecision || p > kMostPrecision) throw InvalidArgument("p must be between 4 and 18, got " + std::to_string(p));
+        if (p < kLeastPrecision || p > kMostPrecision)
+            throw InvalidArgument("p must be between 4 and 18, got " + std::to_string(p));
         return static_cast<std::uint8_t>(p);
     }
 
@@ -297,10 +300,12 @@ private:
         }
         if (is_sparse()) spread(list_);
         for (const std::uint32_t held : other.list_) raise(index_of(held), rank_of(held));
-        for (std::size_t i = 0; i < other.registers_.size(); ++i) registers_[i] = std::max(registers_[i], other.registers_[i]);
+        for (std::size_t i = 0; i < other.registers_.size(); ++i)
+            registers_[i] = std::max(registers_[i], other.registers_[i]);
     }
 
-    static std::vector<std::uint32_t> merged_lists(const std::vector<std::uint32_t>& a, const std::vector<std::uint32_t>& b) {
+    static std::vector<std::uint32_t> merged_lists(
+        const std::vector<std::uint32_t>& a, const std::vector<std::uint32_t>& b) {
         std::vector<std::uint32_t> result;
         result.reserve(a.size() + b.size());
         std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result));
@@ -338,8 +343,8 @@ private:
         if (nonzero <= most_listed()) reader.fail("has too few registers to be packed");
     }
 
-    std::vector<std::uint32_t> list_;       // index << 8 | rank, ascending; empty once there are registers
-    std::vector<std::uint8_t> registers_;   // empty, or 2^p
+    std::vector<std::uint32_t> list_;      // index << 8 | rank, ascending; empty once there are registers
+    std::vector<std::uint8_t> registers_;  // empty, or 2^p
     std::uint8_t p_;
     ItemKind kind_ = ItemKind::kNone;
 };

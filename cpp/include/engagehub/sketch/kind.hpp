@@ -28,7 +28,8 @@ inline bool operator==(const Answer& a, const Answer& b) {
 // The kind of two sketches together. THROWS: Incompatible if they hold different kinds.
 inline ItemKind merged_kind(ItemKind a, ItemKind b) {
     if (a != b && a != ItemKind::kNone && b != ItemKind::kNone) {
-        throw Incompatible(std::string("sketches of the same kind of item are required, got ") + name_of(a) + " and " + name_of(b));
+        throw Incompatible(
+            std::string("sketches of the same kind of item are required, got ") + name_of(a) + " and " + name_of(b));
     }
     return a == ItemKind::kNone ? b : a;
 }

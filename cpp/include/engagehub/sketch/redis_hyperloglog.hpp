@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Purpose: the value that a Redis or Valkey server holds for a HyperLogLog key: 16 bytes of header, then 16,384 registers
-// either packed («dense») or as run lengths («sparse»). What a server wrote reads back, and what is written here a server
-// takes by SET.
-// Thread safety: pure functions. Complexity: O(registers).
-// Failure: to_redis throws InvalidArgument below p = 14; from_redis throws Corrupted for anything that a server would not
-// write: wrong header, wrong length, runs that don't add up to 16,384, ranks beyond 51.
+// Purpose: the value that a Redis or Valkey server holds for a HyperLogLog key: 16 bytes of header, then 16,384
+// registers either packed («dense») or as run lengths («sparse»). What a server wrote reads back, and what is written
+// here a server takes by SET. Thread safety: pure functions. Complexity: O(registers). Failure: to_redis throws
+// InvalidArgument below p = 14; from_redis throws Corrupted for anything that a server would not write: wrong header,
+// wrong length, runs that don't add up to 16,384, ranks beyond 51.
 #pragma once
 
 #include <array>
@@ -85,14 +84,16 @@ inline void read_server_sparse(ByteReader& reader, HyperLogLog& result) {
         if ((code & 0x80U) != 0) {
             const std::size_t first = index;
             advance((code & 3U) + 1);
-            for (std::size_t i = first; i < index; ++i) result.raise(static_cast<std::uint32_t>(i), ((code >> 2U) & 31U) + 1);
+            for (std::size_t i = first; i < index; ++i)
+                result.raise(static_cast<std::uint32_t>(i), ((code >> 2U) & 31U) + 1);
         } else if ((code & 0x40U) != 0) {
             advance((((code & 63U) << 8U) | reader.get<std::uint8_t>()) + 1);
         } else {
             advance((code & 63U) + 1);
         }
     }
-    if (index != kServerRegisters) reader.fail("has runs of " + std::to_string(index) + " registers where 16384 are required");
+    if (index != kServerRegisters)
+        reader.fail("has runs of " + std::to_string(index) + " registers where 16384 are required");
 }
 
 }  // namespace detail
@@ -122,8 +123,10 @@ inline HyperLogLog hyperloglog_from_redis(std::string_view bytes) {
     ByteReader reader(bytes);
     if (reader.get_raw(4) != "HYLL") throw Corrupted("data must start with HYLL", 0);
     const char encoding = reader.get_raw(1)[0];
-    if (encoding != kServerDense && encoding != kServerSparse) throw Corrupted("data has an unknown encoding at offset 4", 4);
-    if (reader.get_raw(3) != std::string_view("\0\0\0", 3)) throw Corrupted("data has a reserved byte that isn't zero", 5);
+    if (encoding != kServerDense && encoding != kServerSparse)
+        throw Corrupted("data has an unknown encoding at offset 4", 4);
+    if (reader.get_raw(3) != std::string_view("\0\0\0", 3))
+        throw Corrupted("data has a reserved byte that isn't zero", 5);
     reader.get_raw(8);  // the cached cardinality
     HyperLogLog result(kServerPrecision);
     if (encoding == kServerSparse) {

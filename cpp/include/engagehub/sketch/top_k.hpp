@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Purpose: the heavy hitters of a stream, optionally of its recent past: k candidates with a lower and an upper bound of
-// their weight, over a table of upper bounds for everybody else (Roy, Khan, Alonso, «Augmented Sketch», SIGMOD 2016, with
-// conservative updates). A candidate's weight stays out of the table until it is displaced, so it doesn't blur the others.
-// With a half-life, weights decay by forward decay: a change at t counts 2^(t/H), a query divides by the weight of its
-// instant, nothing is ever swept.
-// Thread safety: external; const methods may run side by side.
-// Invariants, for the true weight T of an item at any instant: (1) a candidate has low <= T <= high, low is what was
-// counted since it became one; (2) anybody else has T <= the least of its cells; (3) the heap's root is the candidate
-// with the lowest upper bound, of equal ones the last item; (4) stored numbers are relative to 2^exponent_, which follows
-// the newest event in steps of more than 512 halvings: exact, but that what falls below 2^-1022 is raised to it in an
-// upper bound and becomes 0 in a lower one.
-// Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of the exponent; rows O(k log k).
-// Rounding: integer weights without a half-life are exact while their sum is at most 2^53. Otherwise n additions round by
-// less than n * 2^-52 of the value, and answers widen their bounds by (n + 8) * 2^-52.
-// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. A std::bad_alloc
-// leaves valid bounds for all that was counted before.
+// Purpose: the heavy hitters of a stream, optionally of its recent past: k candidates with a lower and an upper bound
+// of their weight, over a table of upper bounds for everybody else (Roy, Khan, Alonso, «Augmented Sketch», SIGMOD 2016,
+// with conservative updates). A candidate's weight stays out of the table until it is displaced, so it doesn't blur the
+// others. With a half-life, weights decay by forward decay: a change at t counts 2^(t/H), a query divides by the weight
+// of its instant, nothing is ever swept. Thread safety: external; const methods may run side by side. Invariants, for
+// the true weight T of an item at any instant: (1) a candidate has low <= T <= high, low is what was counted since it
+// became one; (2) anybody else has T <= the least of its cells; (3) the heap's root is the candidate with the lowest
+// upper bound, of equal ones the last item; (4) stored numbers are relative to 2^exponent_, which follows the newest
+// event in steps of more than 512 halvings: exact, but that what falls below 2^-1022 is raised to it in an upper bound
+// and becomes 0 in a lower one. Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of
+// the exponent; rows O(k log k). Rounding: integer weights without a half-life are exact while their sum is at most
+// 2^53. Otherwise n additions round by less than n * 2^-52 of the value, and answers widen their bounds by (n + 8) *
+// 2^-52. Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. A
+// std::bad_alloc leaves valid bounds for all that was counted before.
 #pragma once
 
 #include <algorithm>
@@ -104,7 +102,8 @@ public:
         for (const Slot slot : heap_) result.push_back({items_[slot], read(rows_[slot].low, rows_[slot].high, now)});
         const auto end = result.begin() + static_cast<std::ptrdiff_t>(std::min(n, result.size()));
         std::partial_sort(result.begin(), end, result.end(), [](const Row& a, const Row& b) {
-            return a.answer.estimate != b.answer.estimate ? a.answer.estimate > b.answer.estimate : precedes(a.item, b.item);
+            return a.answer.estimate != b.answer.estimate ? a.answer.estimate > b.answer.estimate
+                                                          : precedes(a.item, b.item);
         });
         result.erase(end, result.end());
         return result;
@@ -113,7 +112,9 @@ public:
     // Both streams: bounds add up. An item that is a candidate in one of the two only has a lower bound from that one.
     void merge(const TopK& other) {
         if (k_ != other.k_ || half_life_ != other.half_life_ || table_.size() != other.table_.size()) {
-            throw Incompatible("sketches of the same k, half_life, width and depth are required, got " + shown() + " and " + other.shown());
+            throw Incompatible(
+                "sketches of the same k, half_life, width and depth are required, got " + shown() + " and " +
+                other.shown());
         }
         merged_kind(kind(), other.kind());
         if (other.additions_ == 0) return;
@@ -175,7 +176,8 @@ public:
         const ItemKind kind = read_kind(reader);
         read_hash(reader);
         if (k < 1 || k > kMostCandidates) reader.fail("has an impossible k");
-        if (!size.is_valid() || reader.remaining() / 8 < size.cells()) reader.fail("has another number of cells than its width and depth say");
+        if (!size.is_valid() || reader.remaining() / 8 < size.cells())
+            reader.fail("has another number of cells than its width and depth say");
         TopK result(k, {}, size);
         result.read_state(reader);
         result.read_candidates(reader, kind);
@@ -202,7 +204,8 @@ private:
     static constexpr std::int64_t kMostExponent = std::int64_t{1} << 60U;
 
     static std::size_t checked(std::size_t k) {
-        if (k < 1 || k > kMostCandidates) throw InvalidArgument("k must be between 1 and 2^20, got " + std::to_string(k));
+        if (k < 1 || k > kMostCandidates)
+            throw InvalidArgument("k must be between 1 and 2^20, got " + std::to_string(k));
         return k;
     }
 
@@ -211,8 +214,8 @@ private:
     }
 
     std::string shown() const {
-        return std::to_string(k_) + ", " + std::to_string(half_life_.micros()) + " microseconds, " + std::to_string(table_.size().width) +
-               " and " + std::to_string(table_.size().depth);
+        return std::to_string(k_) + ", " + std::to_string(half_life_.micros()) + " microseconds, " +
+            std::to_string(table_.size().width) + " and " + std::to_string(table_.size().depth);
     }
 
     bool is_exact() const { return !half_life_.decays() && !fractional_ && total_ <= kMostWeight; }
@@ -333,7 +336,9 @@ private:
     void move_exponent(std::int64_t exponent) {
         if (exponent == exponent_) return;
         const int down = -static_cast<int>(std::min<std::int64_t>(exponent - exponent_, 4096));
-        const auto upper = [down](double bound) { return bound == 0.0 ? 0.0 : std::max(std::ldexp(bound, down), DBL_MIN); };
+        const auto upper = [down](double bound) {
+            return bound == 0.0 ? 0.0 : std::max(std::ldexp(bound, down), DBL_MIN);
+        };
         for (double& cell : table_.cells()) cell = upper(cell);
         for (const Slot slot : heap_) {
             const double low = std::ldexp(rows_[slot].low, down);

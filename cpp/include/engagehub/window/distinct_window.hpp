@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Purpose: how many distinct members were there in the last N minutes, hours or days: a ring of HyperLogLogs, one for each
-// stretch of time (bucket) in which anybody came. Buckets begin at multiples of the resolution since the Unix epoch.
-// An answer covers whole buckets, the open one included, and interval() says which stretch of time that is: a recount of
-// the members with start <= at < end, without those that were counted as late, is what the answer estimates.
+// Purpose: how many distinct members were there in the last N minutes, hours or days: a ring of HyperLogLogs, one for
+// each stretch of time (bucket) in which anybody came. Buckets begin at multiples of the resolution since the Unix
+// epoch. An answer covers whole buckets, the open one included, and interval() says which stretch of time that is: a
+// recount of the members with start <= at < end, without those that were counted as late, is what the answer estimates.
 // Thread safety: external; const methods may run side by side.
-// Invariants: buckets ascend, none is empty, all are among the ring's last buckets() up to the newest; late members and a
-// kind are only held beside a bucket.
-// Complexity: add O(log buckets) and HyperLogLog::add; an answer merges the buckets that it covers.
-// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. The newest event
-// moves the ring: whoever feeds it refuses stamps too far ahead of his clock, as the Python class does (max_skew).
+// Invariants: buckets ascend, none is empty, all are among the ring's last buckets() up to the newest; late members and
+// a kind are only held beside a bucket. Complexity: add O(log buckets) and HyperLogLog::add; an answer merges the
+// buckets that it covers. Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes
+// nothing. The newest event moves the ring: whoever feeds it refuses stamps too far ahead of his clock, as the Python
+// class does (max_skew).
 #pragma once
 
 #include <algorithm>
@@ -74,13 +74,14 @@ public:
         return counted;
     }
 
-    // What an answer about the window that ends at the instant covers: the instant's bucket and those before it, as many as
-    // the window needs, but none that the ring has already given up.
-    // REQUIRES: 0 < window <= span(), or throws InvalidArgument.
+    // What an answer about the window that ends at the instant covers: the instant's bucket and those before it, as
+    // many as the window needs, but none that the ring has already given up. REQUIRES: 0 < window <= span(), or throws
+    // InvalidArgument.
     Interval interval(std::int64_t window, std::int64_t at) const {
         if (window < 1 || window > span()) {
-            throw InvalidArgument("window must be positive and at most the span of " + std::to_string(span()) + " microseconds, got " +
-                                  std::to_string(window));
+            throw InvalidArgument(
+                "window must be positive and at most the span of " + std::to_string(span()) + " microseconds, got " +
+                std::to_string(window));
         }
         require_instant(at);
         const std::int64_t end = bucket_of(at) + 1;
@@ -94,16 +95,20 @@ public:
         const Interval covered = interval(window, at);
         HyperLogLog result = empty_;
         auto bucket = find(covered.start / resolution_);
-        for (; bucket != ring_.end() && bucket->number < covered.end / resolution_; ++bucket) result.merge(bucket->members);
+        for (; bucket != ring_.end() && bucket->number < covered.end / resolution_; ++bucket)
+            result.merge(bucket->members);
         return result;
     }
 
-    Answer answer(std::int64_t window, std::int64_t at, double sigmas = 2.0) const { return collect(window, at).answer(sigmas); }
+    Answer answer(std::int64_t window, std::int64_t at, double sigmas = 2.0) const {
+        return collect(window, at).answer(sigmas);
+    }
 
     // The union: the ring ends at the newest event of both, precision is the lower one, late members add up.
     void merge(const DistinctWindow& other) {
         if (resolution_ != other.resolution_ || count_ != other.count_) {
-            throw Incompatible("windows of the same span and resolution are required, got " + shown() + " and " + other.shown());
+            throw Incompatible(
+                "windows of the same span and resolution are required, got " + shown() + " and " + other.shown());
         }
         DistinctWindow result = *this;
         result.kind_ = merged_kind(kind_, other.kind_);
@@ -131,8 +136,8 @@ public:
     }
 
     friend bool operator==(const DistinctWindow& a, const DistinctWindow& b) {
-        return a.resolution_ == b.resolution_ && a.count_ == b.count_ && a.p() == b.p() && a.kind_ == b.kind_ && a.late_ == b.late_ &&
-               a.ring_ == b.ring_;
+        return a.resolution_ == b.resolution_ && a.count_ == b.count_ && a.p() == b.p() && a.kind_ == b.kind_ &&
+            a.late_ == b.late_ && a.ring_ == b.ring_;
     }
     friend bool operator!=(const DistinctWindow& a, const DistinctWindow& b) { return !(a == b); }
 
@@ -158,16 +163,20 @@ public:
         const std::int64_t count = reader.get<std::uint32_t>();
         const unsigned p = reader.get<std::uint8_t>();
         if (resolution < 1 || resolution > kMostSpan) reader.fail("has an impossible resolution");
-        if (count < 1 || count > kMostBuckets || count > kMostSpan / resolution + 1) reader.fail("has an impossible number of buckets");
-        if (p < HyperLogLog::kLeastPrecision || p > HyperLogLog::kMostPrecision) reader.fail("has a precision outside 4 to 18");
+        if (count < 1 || count > kMostBuckets || count > kMostSpan / resolution + 1)
+            reader.fail("has an impossible number of buckets");
+        if (p < HyperLogLog::kLeastPrecision || p > HyperLogLog::kMostPrecision)
+            reader.fail("has a precision outside 4 to 18");
         DistinctWindow result(Ring{resolution, count}, p);
         result.kind_ = read_kind(reader);
         result.late_ = reader.get<std::uint64_t>();
         const std::size_t held = reader.get<std::uint32_t>();
         for (std::size_t i = 0; i < held; ++i) result.read_bucket(reader);
         reader.require_end();
-        if (held == 0 && (result.kind_ != ItemKind::kNone || result.late_ != 0)) reader.fail("has a state without buckets");
-        if (held != 0 && result.ring_.front().number < result.oldest_kept()) reader.fail("has buckets older than the ring");
+        if (held == 0 && (result.kind_ != ItemKind::kNone || result.late_ != 0))
+            reader.fail("has a state without buckets");
+        if (held != 0 && result.ring_.front().number < result.oldest_kept())
+            reader.fail("has buckets older than the ring");
         return result;
     }
 
@@ -175,7 +184,9 @@ private:
     struct Bucket {
         std::int64_t number;  // the first instant over the resolution
         HyperLogLog members;
-        friend bool operator==(const Bucket& a, const Bucket& b) { return a.number == b.number && a.members == b.members; }
+        friend bool operator==(const Bucket& a, const Bucket& b) {
+            return a.number == b.number && a.members == b.members;
+        }
     };
     struct Ring {
         std::int64_t resolution;
@@ -191,18 +202,22 @@ private:
 
     static std::int64_t checked_resolution(std::int64_t resolution) {
         if (resolution < 1 || resolution > kMostSpan) {
-            throw InvalidArgument("resolution must be between 1 microsecond and 100 years, got " + std::to_string(resolution) + " microseconds");
+            throw InvalidArgument(
+                "resolution must be between 1 microsecond and 100 years, got " + std::to_string(resolution) +
+                " microseconds");
         }
         return resolution;
     }
 
     static std::int64_t checked_count(std::int64_t span, std::int64_t resolution) {
         if (span < 1 || span > kMostSpan) {
-            throw InvalidArgument("span must be between 1 microsecond and 100 years, got " + std::to_string(span) + " microseconds");
+            throw InvalidArgument(
+                "span must be between 1 microsecond and 100 years, got " + std::to_string(span) + " microseconds");
         }
         const std::int64_t count = (span + resolution - 1) / resolution;
         if (count > kMostBuckets) {
-            throw InvalidArgument("span must be at most 100000 times the resolution, got " + std::to_string(count) + " times");
+            throw InvalidArgument(
+                "span must be at most 100000 times the resolution, got " + std::to_string(count) + " times");
         }
         return count;
     }
@@ -217,7 +232,9 @@ private:
 
     // The first bucket that isn't before the number.
     static bool is_before(const Bucket& bucket, std::int64_t number) { return bucket.number < number; }
-    std::deque<Bucket>::iterator find(std::int64_t number) { return std::lower_bound(ring_.begin(), ring_.end(), number, is_before); }
+    std::deque<Bucket>::iterator find(std::int64_t number) {
+        return std::lower_bound(ring_.begin(), ring_.end(), number, is_before);
+    }
     std::deque<Bucket>::const_iterator find(std::int64_t number) const {
         return std::lower_bound(ring_.begin(), ring_.end(), number, is_before);
     }
@@ -248,10 +265,12 @@ private:
 
     void read_bucket(ByteReader& reader) {
         const std::int64_t number = reader.get_signed();
-        if (number < bucket_of(kFirstInstant) || number > bucket_of(kLastInstant)) reader.fail("has a bucket outside the years 1 to 9999");
+        if (number < bucket_of(kFirstInstant) || number > bucket_of(kLastInstant))
+            reader.fail("has a bucket outside the years 1 to 9999");
         if (!ring_.empty() && number <= ring_.back().number) reader.fail("has buckets out of order");
         HyperLogLog members = HyperLogLog::read(reader);
-        if (members.is_empty() || members.p() != p() || members.kind() != kind_) reader.fail("has a bucket that doesn't fit the window");
+        if (members.is_empty() || members.p() != p() || members.kind() != kind_)
+            reader.fail("has a bucket that doesn't fit the window");
         ring_.push_back({number, std::move(members)});
     }
 

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+// Purpose: methods of pybind11 classes that are called through METH_FASTCALL | METH_KEYWORDS, for the few that are called
+// once an event: the arguments come as they are on the stack, and nothing looks for an overload.
+// Thread safety: call attached.
+// Failure: a body throws what the rest of the bindings throw; call() turns it into the Python exception.
+#pragma once
+
+#include "python.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstring>
+#include <string>
+
+namespace fastcall {
+
+// Sets the Python exception for the C++ one in flight and returns null.
+template <class Body>
+PyObject* call(Body&& body) {
+    try {
+        return body();
+    } catch (...) {
+        py::detail::try_translate_exceptions();
+        return nullptr;
+    }
+}
+
+// The C++ object of an instance, or TypeError when __init__ was never called.
+template <class T>
+T& self_of(PyObject* self) {
+    auto* instance = reinterpret_cast<py::detail::instance*>(self);
+    if (!instance->simple_layout) return py::cast<T&>(py::handle(self));
+    void* value = instance->simple_value_holder[0];
+    if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
+    return *static_cast<T*>(value);
+}
+
+template <std::size_t N>
+struct Signature {
+    const char* name;
+    std::size_t required;
+    std::size_t positional;
+    std::array<const char*, N> names;
+};
+
+// Borrowed arguments in the order of the names; null where none was given.
+template <std::size_t N>
+std::array<PyObject*, N> bind(const Signature<N>& signature, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    std::array<PyObject*, N> bound{};
+    const auto positional = static_cast<std::size_t>(count);
+    if (positional > signature.positional) {
+        throw py::type_error(std::string(signature.name) + "() takes at most " + std::to_string(signature.positional) +
+                             " positional arguments (" + std::to_string(positional) + " given)");
+    }
+    for (std::size_t i = 0; i < positional; ++i) bound[i] = given[i];
+    const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+    std::size_t expected = positional;  // callers mostly keep to the order of the signature
+    for (Py_ssize_t k = 0; k < named; ++k) {
+        Py_ssize_t length = 0;
+        const char* name = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(keywords, k), &length);
+        if (name == nullptr) throw py::error_already_set();
+        std::size_t tried = 0;
+        while (tried < N && std::strcmp(signature.names[expected % N], name) != 0) {
+            ++expected;
+            ++tried;
+        }
+        if (tried == N) {
+            throw py::type_error(std::string(signature.name) + "() got an unexpected keyword argument '" + name + "'");
+        }
+        PyObject*& slot = bound[expected % N];
+        if (slot != nullptr) {
+            throw py::type_error(std::string(signature.name) + "() got multiple values for argument '" + name + "'");
+        }
+        slot = given[positional + static_cast<std::size_t>(k)];
+        ++expected;
+    }
+    for (std::size_t i = 0; i < signature.required; ++i) {
+        if (bound[i] == nullptr) {
+            throw py::type_error(std::string(signature.name) + "() missing required argument '" + signature.names[i] + "' (pos " +
+                                 std::to_string(i + 1) + ")");
+        }
+    }
+    return bound;
+}
+
+using Function = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject*);
+
+// definition must have static storage; its doc begins with the text signature.
+inline void add(py::handle type, PyMethodDef& definition) {
+    const auto method = py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), &definition));
+    if (!method) throw py::error_already_set();
+    type.attr(definition.ml_name) = method;
+}
+
+inline PyMethodDef definition(const char* name, Function function, const char* doc) {
+    // By way of void(*)(): the type that C compilers take as «some function».
+    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)), METH_FASTCALL | METH_KEYWORDS, doc};
+}
+
+}  // namespace fastcall

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Purpose: sleeping until something that lock-free code does becomes true, without a cost to that code while nobody
+// sleeps: one load after each change.
+// Thread safety: every method from any thread.
+// Invariants: no wake-up is lost. A waiter announces itself and then looks at the condition once more; the other side
+// makes the change and then looks for waiters. The announcement, the change (a claim of MpmcQueue) and both looks are
+// sequentially consistent, so at least one side sees the other. No fence is used: thread sanitizers don't know them.
+// Complexity: O(1); a waiter spins for some microseconds and then parks on a condition variable.
+// Failure: std::system_error from the mutex, which means that the process is out of resources.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace engagehub {
+
+using Deadline = std::chrono::steady_clock::time_point;
+inline constexpr Deadline kNoDeadline = Deadline::max();
+
+// A point that many seconds from now; kNoDeadline for what the clock can't hold.
+inline Deadline deadline_after(double seconds) {
+    if (!(seconds < 1e9)) return kNoDeadline;
+    return std::chrono::steady_clock::now() +
+           std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+}
+
+// Passes the time while another thread finishes what it has begun: at first on the core, then by giving it away.
+class Backoff {
+public:
+    void pause() noexcept {
+        if (++rounds_ <= kSpins) {
+#if defined(__x86_64__) || defined(_M_X64)
+            _mm_pause();
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+            __asm__ __volatile__("yield");
+#endif
+        } else {
+            std::this_thread::yield();
+        }
+    }
+    bool is_spent() const noexcept { return rounds_ >= kSpins + kYields; }
+
+private:
+    static constexpr int kSpins = 64;
+    static constexpr int kYields = 4;
+    int rounds_ = 0;
+};
+
+// Waits on a condition variable until the predicate holds: true, or until the deadline: what the predicate says then.
+template <class Predicate>
+bool park(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, Deadline deadline, Predicate&& predicate) {
+    if (deadline == kNoDeadline) {
+        condition.wait(lock, predicate);
+        return true;
+    }
+    return condition.wait_until(lock, deadline, predicate);
+}
+
+class EventCount {
+public:
+    // Returns once ready() holds, or a notification came, or at the deadline: false then. A true answer is a hint, since
+    // another thread may have been quicker; so is a false one. Whoever waits must try again after it: the notification
+    // that ended the wait may have been meant for one thread only.
+    template <class Ready>
+    bool wait(Deadline deadline, Ready&& ready) {
+        for (Backoff backoff; !backoff.is_spent(); backoff.pause()) {
+            if (ready()) return true;
+        }
+        waiters_.fetch_add(1, std::memory_order_seq_cst);
+        const Retract retract{*this};
+        std::unique_lock<std::mutex> lock(mutex_);
+        const std::uint64_t seen = epoch_;
+        lock.unlock();
+        if (ready()) return true;
+        lock.lock();
+        return park(condition_, lock, deadline, [&] { return epoch_ != seen; });
+    }
+
+    // Call after the change. One: the change serves one waiter.
+    void notify_one() {
+        if (bump()) condition_.notify_one();
+    }
+    void notify_all() {
+        if (bump()) condition_.notify_all();
+    }
+
+private:
+    struct Retract {
+        EventCount& self;
+        // Relaxed: a count that is seen too high costs a needless notification.
+        ~Retract() { self.waiters_.fetch_sub(1, std::memory_order_relaxed); }
+    };
+
+    bool bump() {
+        if (waiters_.load(std::memory_order_seq_cst) == 0) return false;
+        const std::lock_guard<std::mutex> lock(mutex_);
+        ++epoch_;
+        return true;
+    }
+
+    std::atomic<std::uint32_t> waiters_{0};
+    std::mutex mutex_;
+    std::condition_variable condition_;
+    std::uint64_t epoch_ = 0;  // guarded by mutex_
+};
+
+}  // namespace engagehub

@@ -1,0 +1,142 @@
+"""Where the batches of an :class:`engagehub_core.EventProcessor` go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
+
+if TYPE_CHECKING:
+    from engagehub_core.processor import EventBatch
+
+__all__ = ["NullSink", "Sink", "WriteResult"]
+
+
+class WriteResult(NamedTuple):
+    """What a sink did with a batch; the three numbers add up to its length.
+
+    Attributes
+    ----------
+    written : int
+        Events that are stored now.
+    duplicate : int
+        Events that were stored before.
+    rejected : int
+        Events that the sink refuses for good, each for a reason of its own.
+
+    Examples
+    --------
+    >>> WriteResult(written=2, duplicate=1)
+    WriteResult(written=2, duplicate=1, rejected=0)
+    """
+
+    written: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+
+@runtime_checkable
+class Sink(Protocol):
+    """What takes batches: an object with `write`, and with `open` and `close` if it needs them.
+
+    Notes
+    -----
+    Thread safety: `open` is called once, by the thread that makes the processor, before any batch; `write` on a thread of
+    the processor, never twice at a time, and with one worker always on the same thread; `close` once, by the thread that
+    closes the processor, when every batch was written. If the processor had to be left behind because `write` hung,
+    `close` is not called.
+
+    An exception from `write` counts the batch as failed and costs nothing else; the first is raised by `flush` or
+    `close` of the processor as a :class:`~engagehub_core.errors.SinkError`.
+
+    Examples
+    --------
+    >>> class Printer:
+    ...     def write(self, batch):
+    ...         print([event.member for event in batch])
+    >>> isinstance(Printer(), Sink)
+    True
+    >>> from engagehub_core import EventProcessor
+    >>> with EventProcessor(Printer()) as events:
+    ...     events.push("message", "ada")
+    True
+    ['ada']
+    """
+
+    def write(self, batch: EventBatch) -> WriteResult | None:
+        """Take a batch.
+
+        Parameters
+        ----------
+        batch : EventBatch
+            The events; it stays valid after the call.
+
+        Returns
+        -------
+        WriteResult or None
+            None says that all were written.
+
+        Raises
+        ------
+        Exception
+            Whatever goes wrong; the batch then counts as failed.
+
+        Examples
+        --------
+        >>> def write(batch):
+        ...     return WriteResult(written=len(batch))
+        """
+        ...
+
+
+class NullSink:
+    """A sink that only counts, for tests and for measuring everything before it.
+
+    Attributes
+    ----------
+    batches, events : int
+        What it was given.
+
+    Notes
+    -----
+    Thread safety: as :class:`Sink`; the counts are right once the processor was flushed.
+
+    Examples
+    --------
+    >>> from engagehub_core import EventProcessor
+    >>> sink = NullSink()
+    >>> with EventProcessor(sink) as events:
+    ...     events.push("message", "ada")
+    True
+    >>> sink.events
+    1
+    """
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.events = 0
+
+    def write(self, batch: EventBatch) -> WriteResult:
+        """Count a batch.
+
+        Parameters
+        ----------
+        batch : EventBatch
+            The events.
+
+        Returns
+        -------
+        WriteResult
+            All of them as written.
+
+        Examples
+        --------
+        >>> from engagehub_core import EventProcessor
+        >>> sink = NullSink()
+        >>> with EventProcessor(sink) as events:
+        ...     events.push("message", "ada")
+        True
+        >>> sink.batches
+        1
+        """
+        self.batches += 1
+        self.events += len(batch)
+        return WriteResult(written=len(batch))
