@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Purpose: leaving and entering the interpreter on threads that may be running when it ends.
 // Until Python 3.13 a thread that asks for the interpreter while it ends is stopped by pthread_exit(), which on some
-// platforms unwinds its C++ frames: destructors would run detached, and noexcept functions would abort the process. From
-// 3.14 on such a thread hangs instead, which harms nobody since the process is about to end. HangIfUnwound gives the older
-// versions the behaviour of the newer.
-// Thread safety: every function from any thread, attached or not as it says.
+// platforms unwinds its C++ frames: destructors would run detached, and noexcept functions would abort the process.
+// From 3.14 on such a thread hangs instead, which harms nobody since the process is about to end. HangIfUnwound gives
+// the older versions the behaviour of the newer. Thread safety: every function from any thread, attached or not as it
+// says.
 #pragma once
 
 #include "python.hpp"
@@ -70,7 +70,8 @@ bool wait_until(engagehub::Deadline deadline, Wait&& wait, Attempt&& attempt) {
     }
 }
 
-// Native threads pass it before they attach; it is shut before the interpreter ends, and then nobody is on the threshold.
+// Native threads pass it before they attach; it is shut before the interpreter ends, and then nobody is on the
+// threshold.
 class Gate {
 public:
     static Gate& get() { return *instance().load(); }
