@@ -24,7 +24,7 @@ def columns(ids, community="school", **changes):
         "kind": ["message"] * count,
         "member": [f"member {name}" for name in ids],
         "channel": ["maths"] * count,
-        "at": list(range(count)),
+        "at_us": list(range(count)),
         "value": [1.0] * count,
         "data": [None] * count,
         **changes,
@@ -53,7 +53,7 @@ def path(tmp_path):
 
 def test_what_is_stored_is_what_was_given(path):
     with SqliteSink(path) as sink:
-        given_columns = columns(["a", "b"], channel=["maths", ""], data=["{}", None], at=[5, 2**62], value=[0.5, -1.0])
+        given_columns = columns(["a", "b"], channel=["maths", ""], data=["{}", None], at_us=[5, 2**62], value=[0.5, -1.0])
         assert sink.store(given_columns) == result(2, 0)
     assert stored(path) == [
         ("school", "a", "message", "member a", "maths", 5, 0.5, "{}"),
@@ -237,7 +237,7 @@ from engagehub_core.sinks.sqlite import SqliteSink
 sink = SqliteSink({str(path)!r})
 def columns(ids):
     n = len(ids)
-    return dict(id=ids, community=["school"]*n, kind=["message"]*n, member=["ada"]*n, channel=[None]*n, at=[0]*n,
+    return dict(id=ids, community=["school"]*n, kind=["message"]*n, member=["ada"]*n, channel=[None]*n, at_us=[0]*n,
                 value=[1.0]*n, data=[None]*n)
 sink.store(columns([str(i) for i in range(100)]))
 sink._connection.execute("BEGIN IMMEDIATE")

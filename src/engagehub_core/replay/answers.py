@@ -112,10 +112,10 @@ class Answers:
         Parameters
         ----------
         columns : mapping
-            Equally long ``kind``, ``member``, ``channel`` and ``at`` (microseconds).
+            Equally long ``kind``, ``member``, ``channel`` and ``at_us`` (microseconds).
         """
         columns = self._until(columns)
-        members, at = columns["member"], columns["at"]
+        members, at = columns["member"], columns["at_us"]
         if not at:
             return
         self.events += len(at)
@@ -145,10 +145,10 @@ class Answers:
 
     def _until(self, columns: Columns) -> Columns:
         at = self.question.at
-        if at is None or not columns["at"] or max(columns["at"]) <= at:
+        if at is None or not columns["at_us"] or max(columns["at_us"]) <= at:
             return columns
-        chosen = [micros <= at for micros in columns["at"]]
-        return {name: list(compress(columns[name], chosen)) for name in ("kind", "member", "channel", "at")}
+        chosen = [micros <= at for micros in columns["at_us"]]
+        return {name: list(compress(columns[name], chosen)) for name in ("kind", "member", "channel", "at_us")}
 
     @property
     def at(self) -> int | None:

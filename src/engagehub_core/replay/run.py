@@ -25,7 +25,8 @@ from engagehub_core.sinks.sqlite import SqliteSink
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from engagehub_core.sinks import Batch, WriteResult
+    from engagehub_core.processor import EventBatch
+    from engagehub_core.sinks import WriteResult
 
 __all__ = ["Outcome", "Replay", "recomputed"]
 
@@ -116,7 +117,7 @@ class _Feed:
         self.duplicate = 0
         self.failure: BaseException | None = None
 
-    def write(self, batch: Batch) -> WriteResult:
+    def write(self, batch: EventBatch) -> WriteResult:
         if self.failure is not None:
             # What follows a lost batch would leave a gap, and the rows would no longer be a prefix of the input.
             message = "nothing is stored after a failure"
@@ -153,7 +154,7 @@ class _Feed:
         own = [name == self.community for name in columns["community"]]
         if all(own):
             return columns
-        return {name: list(compress(columns[name], own)) for name in ("kind", "member", "channel", "at")}
+        return {name: list(compress(columns[name], own)) for name in ("kind", "member", "channel", "at_us")}
 
     def answers(self) -> Answers | None:
         """Return the answers if they can be had without reading the rows back."""
@@ -244,7 +245,9 @@ class Replay:
         feed = _Feed(self.store, self._question, self._community, self._halt)
         started = time.perf_counter()
         with self._halt:
-            processor = EventProcessor(feed, capacity=_CAPACITY, batch_size=_BATCH, overflow="block")
+            processor = EventProcessor(
+                feed, capacity=_CAPACITY, batch_size=_BATCH, overflow="block", keep_failed=0
+            )
             try:
                 self._read_all(processor, outcome)
             except KeyboardInterrupt:
@@ -271,7 +274,7 @@ class Replay:
     @staticmethod
     def _finish(processor: EventProcessor, outcome: Outcome) -> None:
         try:
-            processor.close()
+            processor.close(timeout=None)
         except SinkError:
             pass  # the feed has the cause
         except KeyboardInterrupt:

@@ -49,7 +49,7 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
     Parameters
     ----------
     stored : iterable of columns
-        The community's events, ``kind``, ``member``, ``channel`` and ``at``, as the database holds them.
+        The community's events, ``kind``, ``member``, ``channel`` and ``at_us``, as the database holds them.
     answers : Answers
         What the structures say.
 
@@ -70,7 +70,7 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
     members: dict[str, set[str]] = {name: set() for name in answers.intervals()}
     for columns in stored:
         for kind, member, channel, micros in zip(
-            columns["kind"], columns["member"], columns["channel"], columns["at"], strict=True
+            columns["kind"], columns["member"], columns["channel"], columns["at_us"], strict=True
         ):
             if question.at is not None and micros > question.at:
                 continue

@@ -15,7 +15,7 @@ from engagehub_core.sinks import WriteResult
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from engagehub_core.sinks import Batch
+    from engagehub_core.processor import EventBatch
 
 __all__ = ["SqliteSink"]
 
@@ -88,7 +88,7 @@ class SqliteSink:
     ...             "community": ["school"] * 2,
     ...             "member": ["ada", "bob"],
     ...             "channel": ["maths", None],
-    ...             "at": [0, 1],
+    ...             "at_us": [0, 1],
     ...             "value": [1.0, 1.0],
     ...             "data": [None, None],
     ...         }
@@ -159,12 +159,12 @@ class SqliteSink:
             raise Closed(message)
         return self._connection
 
-    def write(self, batch: Batch) -> WriteResult:
+    def write(self, batch: EventBatch) -> WriteResult:
         """Store a batch of an event processor in one transaction.
 
         Parameters
         ----------
-        batch : Batch
+        batch : EventBatch
             What an event processor hands to its sink.
 
         Returns
@@ -185,7 +185,7 @@ class SqliteSink:
         Parameters
         ----------
         columns : mapping
-            Equally long ``id``, ``kind``, ``community``, ``member``, ``channel``, ``at`` (microseconds), ``value`` and
+            Equally long ``id``, ``kind``, ``community``, ``member``, ``channel``, ``at_us``, ``value`` and
             ``data``.
 
         Returns
@@ -198,7 +198,7 @@ class SqliteSink:
         SinkError
             If the database refused; nothing is stored then.
         """
-        count = len(columns["at"])
+        count = len(columns["at_us"])
         if any(not identity for identity in columns["id"]):
             message = "every event needs an id, which makes storing it twice impossible"
             raise InvalidArgument(message)
@@ -236,7 +236,7 @@ class SqliteSink:
             columns["kind"],
             columns["member"],
             (channel or None for channel in columns["channel"]),
-            columns["at"],
+            columns["at_us"],
             columns["value"],
             columns["data"],
             strict=True,
@@ -294,7 +294,7 @@ class SqliteSink:
         Yields
         ------
         dict of str to tuple
-            ``kind``, ``member``, ``channel`` and ``at``.
+            ``kind``, ``member``, ``channel`` and ``at_us`` (microseconds).
         """
         # Walk the table itself: the unique key would bring the rows in the order of their ids. Each step is a query of
         # its own, so that nothing stays open between two steps.
@@ -306,7 +306,7 @@ class SqliteSink:
         while rows := self._ask(query, (seq, community, size)):
             numbers, kind, member, channel, at = zip(*rows, strict=True)
             seq = numbers[-1]
-            yield {"kind": kind, "member": member, "channel": channel, "at": at}
+            yield {"kind": kind, "member": member, "channel": channel, "at_us": at}
 
     def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         with self._lock:
