@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -204,7 +205,7 @@ private:
         try {
             const auto write = py::reinterpret_borrow<py::object>(write_);
             const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
-            PyObject* answer = interpreter::guarded_call([&] { return PyObject_CallOneArg(write.ptr(), argument.ptr()); });
+            PyObject* answer = interpreter::guarded_call(PyObject_CallOneArg, write.ptr(), argument.ptr());
             if (answer == nullptr) throw py::error_already_set();
             result = result_of(py::reinterpret_steal<py::object>(answer), batch->size());
         } catch (py::error_already_set& error) {
@@ -239,7 +240,7 @@ private:
 
     static std::string text_of(const py::error_already_set& error) {
         std::string text = convert::type_name(error.value());
-        PyObject* said = interpreter::guarded_call([&] { return PyObject_Str(error.value().ptr()); });
+        PyObject* said = interpreter::guarded_call([](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
         if (said == nullptr) {
             PyErr_Clear();
             return text;
@@ -400,7 +401,7 @@ public:
     std::int64_t now() {
         const py::object clock = clock_;
         if (!clock) raise::error("Closed", "the event processor is gone");
-        PyObject* instant = interpreter::guarded_call([&] { return PyObject_CallNoArgs(clock.ptr()); });
+        PyObject* instant = interpreter::guarded_call([](PyObject* call, PyObject*) { return PyObject_CallNoArgs(call); }, clock.ptr());
         if (instant == nullptr) throw py::error_already_set();
         return convert::instant(py::reinterpret_steal<py::object>(instant), "clock()");
     }

@@ -4,6 +4,7 @@
 // stopped, never sees a claim without its publication, and no Python code can run between the two.
 #include "python.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -65,7 +66,8 @@ public:
 
     std::size_t put_many(const py::object& items, const py::object& timeout) {
         const Deadline deadline = convert::deadline(timeout);
-        const auto tuple = py::reinterpret_steal<py::tuple>(PySequence_Tuple(items.ptr()));
+        const auto tuple = py::reinterpret_steal<py::tuple>(
+            interpreter::guarded_call([](PyObject* given, PyObject*) { return PySequence_Tuple(given); }, items.ptr()));
         if (!tuple) throw py::error_already_set();
         const References references(tuple);
         PyObject** const all = PySequence_Fast_ITEMS(tuple.ptr());

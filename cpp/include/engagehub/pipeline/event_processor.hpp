@@ -117,6 +117,9 @@ public:
     // can't wait for itself: the workers go on without the processor until all is delivered.
     ~EventProcessor() {
         stop();
+        if (threads_.empty()) {
+            return;  // joined, or left to themselves
+        }
         if (is_worker_thread()) {
             detach();
         } else if (wait_ended(deadline_after(5.0))) {
@@ -233,6 +236,10 @@ public:
         stop();
         detach();
     }
+
+    // For the child of a fork, where the threads don't exist and any lock may be held for ever: takes no lock. Nothing but
+    // this may be called there; the object must never be destroyed.
+    void disown() noexcept { state_->abandoned.store(true, std::memory_order_seq_cst); }
 
     bool close(Deadline deadline) {
         stop();
