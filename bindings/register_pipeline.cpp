@@ -466,6 +466,7 @@ public:
     }
 
     bool is_worker_thread() const { return core_ != nullptr && core_->is_worker_thread(); }
+    std::size_t capacity() { return core().capacity(); }
     bool is_closed() const { return core_ == nullptr || core_->is_closed(); }
 
     // In the child of a fork: the threads are gone, and their locks with them. What can't be destroyed is left in place.
@@ -813,21 +814,23 @@ Examples
 2
 2 message ['ada', 'bob']
 )doc");
-    type.def("__len__", &EventBatch::size);
-    type.def("__getitem__", &event_at);
-    type.def("__iter__", [](const EventBatch& self) { return py::iter(events_of(self)); });
-    type.def("__repr__", [](const EventBatch& self) { return "<EventBatch of " + std::to_string(self.size()) + " events>"; });
-    type.def("__reduce__", [](const EventBatch&) -> py::object { throw py::type_error("EventBatch can't be pickled or copied: use list(batch)"); });
-    type.def("columns", &columns_of, kColumnsDoc);
+    type.def("__len__", fastcall::method(&EventBatch::size));
+    type.def("__getitem__", fastcall::method(&event_at));
+    type.def("__iter__", fastcall::method(+[](const EventBatch& self) { return py::iter(events_of(self)); }));
+    type.def("__repr__", fastcall::method(+[](const EventBatch& self) { return "<EventBatch of " + std::to_string(self.size()) + " events>"; }));
+    type.def("__reduce__", [](const py::object&) -> py::object { throw py::type_error("EventBatch can't be pickled or copied: use list(batch)"); });
+    type.def("columns", fastcall::method(&columns_of), kColumnsDoc);
     type.def(
-        "count", [](const EventBatch& self, const py::object& value) { return events_of(self).attr("count")(value); }, py::arg("value"),
+        "count", fastcall::method(+[](const EventBatch& self, const py::object& value) -> py::object { return events_of(self).attr("count")(value); }), py::arg("value"),
         "Return how often an event occurs.\n\nParameters\n----------\nvalue : Event\n    The event.\n\nReturns\n-------\nint\n"
         "    The number of equal events.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> batches = []\n"
         ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
         ">>> batches[0].count(batches[0][0])\n1\n");
     type.def(
         "index",
-        [](const EventBatch& self, const py::object& value, py::args range) { return events_of(self).attr("index")(value, *range); },
+        fastcall::method(+[](const EventBatch& self, const py::object& value, py::args range) -> py::object {
+            return events_of(self).attr("index")(value, *range);
+        }),
         py::arg("value"),
         "Return the place of the first event that is equal.\n\nParameters\n----------\nvalue : Event\n    The event.\n*range : int\n"
         "    Where to begin and to stop, as for a list.\n\nReturns\n-------\nint\n    Its index.\n\nRaises\n------\nValueError\n"
@@ -844,20 +847,20 @@ void register_pipeline(py::module_& module) {
     type.def(py::init(&make_processor), py::arg("write"), py::kw_only(), py::arg("capacity"), py::arg("workers"), py::arg("batch_size"),
              py::arg("flush_interval"), py::arg("overflow"), py::arg("block_timeout"), py::arg("keep_failed"), py::arg("clock"));
     fastcall::add(type, push_definition);
-    type.def("push_many", &Processor::push_many, py::arg("columns"), kPushManyDoc);
-    type.def("failed_events", &Processor::failed_events, kFailedDoc);
-    type.def_property_readonly("capacity", [](Processor& self) { return self.core().capacity(); }, "How many events there is room for: a power of two.");
-    type.def_property_readonly("is_closed", &Processor::is_closed, "Whether events are accepted no more.");
-    type.def("_stats", &Processor::stats);
-    type.def("_request_flush", &Processor::request_flush);
-    type.def("_wait_flushed", &Processor::wait_flushed);
-    type.def("_stop", &Processor::stop);
-    type.def("_wait_ended", &Processor::wait_ended);
-    type.def("_join", &Processor::join);
-    type.def("_abandon", &Processor::abandon);
-    type.def("_take_failures", &Processor::take_failures);
-    type.def("_is_worker_thread", &Processor::is_worker_thread);
-    type.def("_forget", &Processor::forget);
+    type.def("push_many", fastcall::method(&Processor::push_many), py::arg("columns"), kPushManyDoc);
+    type.def("failed_events", fastcall::method(&Processor::failed_events), kFailedDoc);
+    type.def_property_readonly("capacity", fastcall::method(&Processor::capacity), "How many events there is room for: a power of two.");
+    type.def_property_readonly("is_closed", fastcall::method(&Processor::is_closed), "Whether events are accepted no more.");
+    type.def("_stats", fastcall::method(&Processor::stats));
+    type.def("_request_flush", fastcall::method(&Processor::request_flush));
+    type.def("_wait_flushed", fastcall::method(&Processor::wait_flushed));
+    type.def("_stop", fastcall::method(&Processor::stop));
+    type.def("_wait_ended", fastcall::method(&Processor::wait_ended));
+    type.def("_join", fastcall::method(&Processor::join));
+    type.def("_abandon", fastcall::method(&Processor::abandon));
+    type.def("_take_failures", fastcall::method(&Processor::take_failures));
+    type.def("_is_worker_thread", fastcall::method(&Processor::is_worker_thread));
+    type.def("_forget", fastcall::method(&Processor::forget));
 
     module.def("write_unraisable", [](const py::object& error, const py::object& where) {
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
