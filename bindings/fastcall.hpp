@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Purpose: methods of pybind11 classes that are called through METH_FASTCALL | METH_KEYWORDS, for the few that are called
-// once an event: the arguments come as they are on the stack, and nothing looks for an overload. And method(), which makes
-// an ordinary bound method safe on an object whose __init__ was never called.
-// Thread safety: call attached.
+// Purpose: methods of pybind11 classes that are called through METH_FASTCALL | METH_KEYWORDS, for the few that are
+// called once an event: the arguments come as they are on the stack, and nothing looks for an overload. And method(),
+// which makes an ordinary bound method safe on an object whose __init__ was never called. Thread safety: call attached.
 // Failure: a body throws what the rest of the bindings throw; call() turns it into the Python exception.
 #pragma once
 
@@ -29,21 +28,22 @@ PyObject* call(Body&& body) {
     }
 }
 
-// The C++ object of an instance, or TypeError when __init__ was never called. (pybind11 itself would hand out memory that
-// no constructor has seen.) REQUIRES: self is an instance of T's class, as a method descriptor makes sure.
+// The C++ object of an instance, or TypeError when __init__ was never called. (pybind11 itself would hand out memory
+// that no constructor has seen.) REQUIRES: self is an instance of T's class, as a method descriptor makes sure.
 template <class T>
 T& self_of(PyObject* self) {
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
     void* value = instance->simple_layout
-                      ? instance->simple_value_holder[0]
-                      : instance->get_value_and_holder(py::detail::get_type_info(typeid(T), true)).value_ptr();
+        ? instance->simple_value_holder[0]
+        : instance->get_value_and_holder(py::detail::get_type_info(typeid(T), true)).value_ptr();
     if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
     return *static_cast<T*>(value);
 }
 
 template <class T>
 T& checked_self(py::handle self) {
-    if (!py::isinstance<T>(self)) throw py::type_error("self must be an instance of the class, got " + std::string(Py_TYPE(self.ptr())->tp_name));
+    if (!py::isinstance<T>(self))
+        throw py::type_error("self must be an instance of the class, got " + std::string(Py_TYPE(self.ptr())->tp_name));
     return self_of<T>(self.ptr());
 }
 
@@ -77,12 +77,14 @@ struct Signature {
 
 // Borrowed arguments in the order of the names; null where none was given.
 template <std::size_t N>
-std::array<PyObject*, N> bind(const Signature<N>& signature, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+std::array<PyObject*, N> bind(
+    const Signature<N>& signature, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     std::array<PyObject*, N> bound{};
     const auto positional = static_cast<std::size_t>(count);
     if (positional > signature.positional) {
-        throw py::type_error(std::string(signature.name) + "() takes at most " + std::to_string(signature.positional) +
-                             " positional arguments (" + std::to_string(positional) + " given)");
+        throw py::type_error(
+            std::string(signature.name) + "() takes at most " + std::to_string(signature.positional) +
+            " positional arguments (" + std::to_string(positional) + " given)");
     }
     for (std::size_t i = 0; i < positional; ++i) bound[i] = given[i];
     const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
@@ -108,8 +110,9 @@ std::array<PyObject*, N> bind(const Signature<N>& signature, PyObject* const* gi
     }
     for (std::size_t i = 0; i < signature.required; ++i) {
         if (bound[i] == nullptr) {
-            throw py::type_error(std::string(signature.name) + "() missing required argument '" + signature.names[i] + "' (pos " +
-                                 std::to_string(i + 1) + ")");
+            throw py::type_error(
+                std::string(signature.name) + "() missing required argument '" + signature.names[i] + "' (pos " +
+                std::to_string(i + 1) + ")");
         }
     }
     return bound;
@@ -119,14 +122,17 @@ using Function = PyObject* (*)(PyObject*, PyObject* const*, Py_ssize_t, PyObject
 
 // definition must have static storage; its doc begins with the text signature.
 inline void add(py::handle type, PyMethodDef& definition) {
-    const auto method = py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), &definition));
+    const auto method =
+        py::reinterpret_steal<py::object>(PyDescr_NewMethod(reinterpret_cast<PyTypeObject*>(type.ptr()), &definition));
     if (!method) throw py::error_already_set();
     type.attr(definition.ml_name) = method;
 }
 
 inline PyMethodDef definition(const char* name, Function function, const char* doc) {
     // By way of void(*)(): the type that C compilers take as «some function».
-    return {name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)), METH_FASTCALL | METH_KEYWORDS, doc};
+    return {
+        name, reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function)), METH_FASTCALL | METH_KEYWORDS,
+        doc};
 }
 
 }  // namespace fastcall

@@ -42,7 +42,8 @@ bool wait_until(engagehub::Deadline deadline, Wait&& wait, Attempt&& attempt) {
     }
 }
 
-// Native threads pass it before they attach; it is shut before the interpreter ends, and then nobody is on the threshold.
+// Native threads pass it before they attach; it is shut before the interpreter ends, and then nobody is on the
+// threshold.
 class Gate {
 public:
     static Gate& get() { return *instance().load(); }

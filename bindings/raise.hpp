@@ -26,7 +26,8 @@ namespace convert {
 inline engagehub::Deadline deadline(py::handle timeout, const char* argument = "timeout") {
     if (timeout.is_none()) return engagehub::kNoDeadline;
     const double seconds = number(timeout, argument);
-    if (seconds < 0) throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0 seconds, got " + shown(timeout));
+    if (seconds < 0)
+        throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0 seconds, got " + shown(timeout));
     return engagehub::deadline_after(seconds);
 }
 

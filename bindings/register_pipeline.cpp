@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Purpose: EventProcessor and EventBatch for Python. The object that Python sees and the worker threads share a
 // PythonSink. Its references to Python objects are guarded by the GIL and visited by the collector by way of the
-// processor, whose __del__ ends the workers before anything is cleared; a worker holds references of its own while it is
-// in a call, so what it uses is never garbage.
+// processor, whose __del__ ends the workers before anything is cleared; a worker holds references of its own while it
+// is in a call, so what it uses is never garbage.
 #include "python.hpp"
 
 #include <algorithm>
@@ -41,7 +41,7 @@ using engagehub::ItemKind;
 using engagehub::ItemView;
 using engagehub::PushOutcome;
 
-// ---- events to Python ------------------------------------------------------------------------------------------------
+// ---- events to Python ----
 
 // The texts of one column: equal ones become one str.
 class TextCache {
@@ -133,14 +133,15 @@ py::dict columns_of(const EventBatch& batch) {
     columns["community"] = item_column(batch, &EventView::community, TextCache());
     columns["channel"] = item_column(batch, &EventView::channel, TextCache());
     columns["member"] = item_column(batch, &EventView::member, TextCache());
-    columns["at"] = number_column<double>(batch, "d", [](const EventRecord& event) { return convert::seconds(event.at()); });
+    columns["at"] =
+        number_column<double>(batch, "d", [](const EventRecord& event) { return convert::seconds(event.at()); });
     columns["at_us"] = number_column<std::int64_t>(batch, "q", [](const EventRecord& event) { return event.at(); });
     columns["value"] = number_column<double>(batch, "d", [](const EventRecord& event) { return event.value(); });
     columns["data"] = item_column(batch, &EventView::data, plain);
     return columns;
 }
 
-// ---- the sink --------------------------------------------------------------------------------------------------------
+// ---- the sink ----
 
 class PythonSink : public engagehub::BatchSink {
 public:
@@ -197,7 +198,8 @@ public:
     }
 
 private:
-    void write_attached(const std::shared_ptr<const EventBatch>& batch, engagehub::WriteResult& result, std::string& failure) {
+    void write_attached(
+        const std::shared_ptr<const EventBatch>& batch, engagehub::WriteResult& result, std::string& failure) {
         if (write_ == nullptr) {
             failure = "the processor is gone";
             return;
@@ -220,11 +222,13 @@ private:
         if (answer.is_none()) return {size, 0, 0};
         const py::object type = py::module_::import("engagehub_core.sinks").attr("WriteResult");
         if (!py::isinstance(answer, type)) {
-            throw std::runtime_error("the sink's write must return WriteResult or None, got " + convert::type_name(answer));
+            throw std::runtime_error(
+                "the sink's write must return WriteResult or None, got " + convert::type_name(answer));
         }
         const auto number = [&](const char* name) {
             const std::int64_t value = convert::integer(answer.attr(name), name);
-            if (value < 0) throw InvalidArgument(std::string(name) + " must be at least 0, got " + std::to_string(value));
+            if (value < 0)
+                throw InvalidArgument(std::string(name) + " must be at least 0, got " + std::to_string(value));
             return static_cast<std::uint64_t>(value);
         };
         return {number("written"), number("duplicate"), number("rejected")};
@@ -240,7 +244,8 @@ private:
 
     static std::string text_of(const py::error_already_set& error) {
         std::string text = convert::type_name(error.value());
-        PyObject* said = interpreter::guarded_call([](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
+        PyObject* said = interpreter::guarded_call(
+            [](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
         if (said == nullptr) {
             PyErr_Clear();
             return text;
@@ -261,7 +266,7 @@ private:
     bool is_orphan_ = false;
 };
 
-// ---- columns from Python ---------------------------------------------------------------------------------------------
+// ---- columns from Python ----
 
 // One item for all events, or one for each: a sequence of int, str and None, or a buffer of integers.
 class ItemColumn {
@@ -298,8 +303,9 @@ public:
     const ItemView& operator[](std::size_t i) const { return is_repeated_ ? items_[0] : items_[i]; }
     void require_size(std::size_t size) const {
         if (is_repeated_ || items_.size() == size) return;
-        throw InvalidArgument(std::string(name_) + " must have " + std::to_string(size) + " values as member has, got " +
-                              std::to_string(items_.size()));
+        throw InvalidArgument(
+            std::string(name_) + " must have " + std::to_string(size) + " values as member has, got " +
+            std::to_string(items_.size()));
     }
 
 private:
@@ -308,11 +314,13 @@ private:
     ItemView item_of(py::handle object) const { return object.is_none() ? ItemView() : convert::item(object, name_); }
 
     [[noreturn]] void refuse(py::handle object) const {
-        throw InvalidType(std::string(name_) + " must be a sequence or an array of int or str, got " + convert::type_name(object));
+        throw InvalidType(
+            std::string(name_) + " must be a sequence or an array of int or str, got " + convert::type_name(object));
     }
 
     static bool is_integer_buffer(py::handle object) {
-        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0) return false;
+        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0)
+            return false;
         Py_buffer view;
         if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
             PyErr_Clear();  // strided, or of a type without a buffer format: read as a sequence
@@ -329,7 +337,7 @@ private:
     bool is_repeated_ = false;
 };
 
-// ---- the processor ---------------------------------------------------------------------------------------------------
+// ---- the processor ----
 
 std::size_t count_of(py::handle object, const char* argument) {
     const std::int64_t value = convert::integer(object, argument);
@@ -368,7 +376,8 @@ public:
     }
 
     engagehub::EventProcessor& core() {
-        if (core_ == nullptr) raise::error("Closed", "the event processor belongs to the process that made it, not to its child");
+        if (core_ == nullptr)
+            raise::error("Closed", "the event processor belongs to the process that made it, not to its child");
         return *core_;
     }
 
@@ -381,7 +390,9 @@ public:
             case PushOutcome::kRefused: break;
         }
         if (raises_) {
-            raise::error("CapacityExceeded", "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events");
+            raise::error(
+                "CapacityExceeded",
+                "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events");
         }
         return false;
     }
@@ -392,25 +403,32 @@ public:
         std::size_t accepted = 0;
         const PushOutcome outcome = processor.push_n(events.data(), events.size(), accepted, Waiter());
         if (outcome == PushOutcome::kAccepted || (outcome == PushOutcome::kRefused && !raises_)) return accepted;
-        const std::string part = std::to_string(accepted) + " of " + std::to_string(events.size()) + " events were accepted";
+        const std::string part =
+            std::to_string(accepted) + " of " + std::to_string(events.size()) + " events were accepted";
         if (outcome == PushOutcome::kClosed) raise::error("Closed", "the event processor is closed, " + part);
-        raise::error("CapacityExceeded",
-                     "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events, " + part);
+        raise::error(
+            "CapacityExceeded",
+            "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events, " +
+                part);
     }
 
     std::int64_t now() {
         const py::object clock = clock_;
         if (!clock) raise::error("Closed", "the event processor is gone");
-        PyObject* instant = interpreter::guarded_call([](PyObject* call, PyObject*) { return PyObject_CallNoArgs(call); }, clock.ptr());
+        PyObject* instant =
+            interpreter::guarded_call([](PyObject* call, PyObject*) { return PyObject_CallNoArgs(call); }, clock.ptr());
         if (instant == nullptr) throw py::error_already_set();
         return convert::instant(py::reinterpret_steal<py::object>(instant), "clock()");
     }
 
     py::tuple stats() {
         const engagehub::ProcessorStats stats = core().stats();
-        const py::object error = stats.first_error.empty() ? py::object(py::none()) : py::object(text(stats.first_error));
-        return py::make_tuple(stats.offered(), stats.accepted, stats.refused, stats.queued, stats.in_flight, stats.delivered, stats.written,
-                              stats.duplicate, stats.rejected, stats.failed, stats.evicted, stats.batches, stats.failed_batches, error);
+        const py::object error =
+            stats.first_error.empty() ? py::object(py::none()) : py::object(text(stats.first_error));
+        return py::make_tuple(
+            stats.offered(), stats.accepted, stats.refused, stats.queued, stats.in_flight, stats.delivered,
+            stats.written, stats.duplicate, stats.rejected, stats.failed, stats.evicted, stats.batches,
+            stats.failed_batches, error);
     }
 
     std::uint64_t request_flush() {
@@ -425,7 +443,8 @@ public:
         bool is_flushed = false;
         const auto wait = [&](Deadline slice) { is_flushed = processor.wait_flushed(ticket, slice); };
         // Workers that have ended will not come any further.
-        interpreter::wait_until(convert::deadline(timeout), wait, [&] { return is_flushed || processor.wait_ended(Deadline{}); });
+        interpreter::wait_until(
+            convert::deadline(timeout), wait, [&] { return is_flushed || processor.wait_ended(Deadline{}); });
         return is_flushed;
     }
 
@@ -433,7 +452,8 @@ public:
         engagehub::EventProcessor& processor = core();
         bool has_ended = false;
         interpreter::wait_until(
-            convert::deadline(timeout), [&](Deadline slice) { has_ended = processor.wait_ended(slice); }, [&] { return has_ended; });
+            convert::deadline(timeout), [&](Deadline slice) { has_ended = processor.wait_ended(slice); },
+            [&] { return has_ended; });
         return has_ended;
     }
 
@@ -454,13 +474,16 @@ public:
     py::object take_failures() {
         const engagehub::FailureReport report = core().take_failures();
         if (report.batches == 0) return py::none();
-        return py::make_tuple(report.batches, report.events, text(report.error), sink_ ? sink_->take_error() : py::none());
+        return py::make_tuple(
+            report.batches, report.events, text(report.error), sink_ ? sink_->take_error() : py::none());
     }
 
     py::list failed_events() {
         py::list events;
         std::vector<std::pair<std::shared_ptr<const EventBatch>, std::size_t>> batches;
-        core().visit_failed([&](const std::shared_ptr<const EventBatch>& batch, std::size_t first) { batches.emplace_back(batch, first); });
+        core().visit_failed([&](const std::shared_ptr<const EventBatch>& batch, std::size_t first) {
+            batches.emplace_back(batch, first);
+        });
         for (const auto& [batch, first] : batches) events += events_of(*batch, first);
         return events;
     }
@@ -469,7 +492,8 @@ public:
     std::size_t capacity() { return core().capacity(); }
     bool is_closed() const { return core_ == nullptr || core_->is_closed(); }
 
-    // In the child of a fork: the threads are gone, and their locks with them. What can't be destroyed is left in place.
+    // In the child of a fork: the threads are gone, and their locks with them. What can't be destroyed is left in
+    // place.
     void forget() {
         if (core_ == nullptr) return;
         core_->disown();
@@ -491,7 +515,8 @@ private:
         template <class Block>
         void operator()(Deadline deadline, Block&& block) const {
             bool may_go_on = false;
-            interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+            interpreter::wait_until(
+                deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
         }
     };
 
@@ -507,15 +532,21 @@ private:
             PyErr_Clear();
             throw InvalidType("columns must be a mapping of names to columns, got " + convert::type_name(given));
         }
-        static constexpr const char* kNames[] = {"id", "kind", "community", "channel", "member", "at", "at_us", "value", "data"};
+        static constexpr const char* kNames[] = {"id", "kind",  "community", "channel", "member",
+                                                 "at", "at_us", "value",     "data"};
         for (const py::handle key : py::reinterpret_steal<py::list>(keys)) {
-            const auto is_it = [&](const char* name) { return PyUnicode_Check(key.ptr()) && PyUnicode_CompareWithASCIIString(key.ptr(), name) == 0; };
+            const auto is_it = [&](const char* name) {
+                return PyUnicode_Check(key.ptr()) && PyUnicode_CompareWithASCIIString(key.ptr(), name) == 0;
+            };
             if (std::none_of(std::begin(kNames), std::end(kNames), is_it)) {
-                throw InvalidArgument("columns must be named id, kind, community, channel, member, at, at_us, value or data, got " + convert::shown(key));
+                throw InvalidArgument(
+                    "columns must be named id, kind, community, channel, member, at, at_us, value or data, got " +
+                    convert::shown(key));
             }
         }
         const auto column = [&](const char* name) -> py::object {
-            PyObject* found = PyMapping_HasKeyString(given.ptr(), name) != 0 ? PyMapping_GetItemString(given.ptr(), name) : nullptr;
+            PyObject* found =
+                PyMapping_HasKeyString(given.ptr(), name) != 0 ? PyMapping_GetItemString(given.ptr(), name) : nullptr;
             PyErr_Clear();
             return found == nullptr ? py::object() : py::reinterpret_steal<py::object>(found);
         };
@@ -526,7 +557,8 @@ private:
         const py::object member_given = column("member");
         if (!member_given || !column("kind")) throw InvalidArgument("columns must hold member and kind");
         const ItemColumn members(member_given, "member");
-        if (members.is_repeated()) throw InvalidType("member must be a sequence or an array, got " + convert::type_name(member_given));
+        if (members.is_repeated())
+            throw InvalidType("member must be a sequence or an array, got " + convert::type_name(member_given));
         const std::size_t size = members.size();
         const ItemColumn kinds = items("kind", ItemView());
         const ItemColumn ids = items("id", ItemView());
@@ -561,7 +593,8 @@ private:
         return events;
     }
 
-    // One for each event, or one for all. at_us is exact and goes before at, so that the columns of a batch can be pushed.
+    // One for each event, or one for all. at_us is exact and goes before at, so that the columns of a batch can be
+    // pushed.
     std::vector<std::int64_t> instants_of(const py::object& at, const py::object& at_us, std::size_t size) {
         std::vector<std::int64_t> instants;
         if (at_us && !at_us.is_none()) {
@@ -571,7 +604,9 @@ private:
                 // The years 1 to 9999, as everywhere.
                 if (column[i].kind != ItemKind::kInteger) throw InvalidType("at_us must be integers");
                 if (column[i].number < -62'135'596'800'000'000 || column[i].number >= 253'402'300'800'000'000) {
-                    throw InvalidArgument("at_us must be microseconds between the years 1 and 9999, got " + std::to_string(column[i].number));
+                    throw InvalidArgument(
+                        "at_us must be microseconds between the years 1 and 9999, got " +
+                        std::to_string(column[i].number));
                 }
                 instants.push_back(column[i].number);
             }
@@ -607,7 +642,8 @@ PyObject* push(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObjec
         if (is_given(bound[5])) view.id = convert::item(bound[5], "id");
         if (bound[6] != nullptr) view.value = convert::number(bound[6], "value");
         if (is_given(bound[7])) {
-            if (!PyUnicode_Check(bound[7])) throw InvalidType("data must be str or None, got " + convert::type_name(bound[7]));
+            if (!PyUnicode_Check(bound[7]))
+                throw InvalidType("data must be str or None, got " + convert::type_name(bound[7]));
             view.data = ItemView::of(convert::text(bound[7], "data"));
         }
         return PyBool_FromLong(processor.push(EventRecord::make(view)) ? 1 : 0);
@@ -643,7 +679,7 @@ data : str, optional
 Returns
 -------
 bool
-    True if the event was accepted: it will be delivered, or counted as failed. False if it was refused for want of room.
+    True if the event was accepted: it will be delivered, or counted as failed. False if there was no room for it.
 
 Raises
 ------
@@ -657,8 +693,8 @@ InvalidType, InvalidArgument
 
 Notes
 -----
-O(bytes of the event). With ``overflow="block"`` it may wait; Ctrl-C interrupts that, and the event counts as refused. On
-the thread that calls the sink it never waits.
+O(bytes of the event). With ``overflow="block"`` it may wait; Ctrl-C interrupts that, and the event counts as refused.
+On the thread that calls the sink it never waits.
 
 Examples
 --------
@@ -775,9 +811,9 @@ void setup_collection(PyHeapTypeObject* heap_type) {
     };
 }
 
-std::unique_ptr<Processor> make_processor(const py::object& write, py::handle capacity, py::handle workers, py::handle batch_size,
-                                          py::handle flush_interval, py::handle overflow, py::handle block_timeout,
-                                          py::handle keep_failed, const py::object& clock) {
+std::unique_ptr<Processor> make_processor(
+    const py::object& write, py::handle capacity, py::handle workers, py::handle batch_size, py::handle flush_interval,
+    py::handle overflow, py::handle block_timeout, py::handle keep_failed, const py::object& clock) {
     engagehub::ProcessorConfig config;
     config.capacity = count_of(capacity, "capacity");
     config.workers = count_of(workers, "workers");
@@ -785,17 +821,19 @@ std::unique_ptr<Processor> make_processor(const py::object& write, py::handle ca
     config.flush_interval = convert::number(flush_interval, "flush_interval");
     config.keep_failed = count_of(keep_failed, "keep_failed");
     if (!block_timeout.is_none()) config.block_timeout = convert::number(block_timeout, "block_timeout");
-    const std::string_view policy = PyUnicode_Check(overflow.ptr()) ? convert::text(overflow, "overflow") : std::string_view();
+    const std::string_view policy =
+        PyUnicode_Check(overflow.ptr()) ? convert::text(overflow, "overflow") : std::string_view();
     if (policy != "refuse" && policy != "block" && policy != "raise") {
         throw InvalidArgument("overflow must be 'refuse', 'block' or 'raise', got " + convert::shown(overflow));
     }
     if (policy == "block") config.overflow = engagehub::Overflow::kBlock;
-    if (PyCallable_Check(clock.ptr()) == 0) throw InvalidType("clock must be callable, got " + convert::type_name(clock));
+    if (PyCallable_Check(clock.ptr()) == 0)
+        throw InvalidType("clock must be callable, got " + convert::type_name(clock));
     return std::make_unique<Processor>(write, config, policy == "raise", clock);
 }
 
 void register_batch(py::module_& module) {
-    py::class_<EventBatch, std::shared_ptr<EventBatch>> type(module, "EventBatch", R"doc(
+    py::class_<EventBatch, std::shared_ptr<EventBatch>> type(module, "EventBatch", py::is_final(), R"doc(
 Events on their way to a sink: a read-only sequence of :class:`Event`, in the order of their acceptance.
 
 Notes
@@ -817,23 +855,33 @@ Examples
     type.def("__len__", fastcall::method(&EventBatch::size));
     type.def("__getitem__", fastcall::method(&event_at));
     type.def("__iter__", fastcall::method(+[](const EventBatch& self) { return py::iter(events_of(self)); }));
-    type.def("__repr__", fastcall::method(+[](const EventBatch& self) { return "<EventBatch of " + std::to_string(self.size()) + " events>"; }));
-    type.def("__reduce__", [](const py::object&) -> py::object { throw py::type_error("EventBatch can't be pickled or copied: use list(batch)"); });
+    type.def("__repr__", fastcall::method(+[](const EventBatch& self) {
+                 return "<EventBatch of " + std::to_string(self.size()) + " events>";
+             }));
+    type.def("__reduce__", [](const py::object&) -> py::object {
+        throw py::type_error("EventBatch can't be pickled or copied: use list(batch)");
+    });
     type.def("columns", fastcall::method(&columns_of), kColumnsDoc);
     type.def(
-        "count", fastcall::method(+[](const EventBatch& self, const py::object& value) -> py::object { return events_of(self).attr("count")(value); }), py::arg("value"),
-        "Return how often an event occurs.\n\nParameters\n----------\nvalue : Event\n    The event.\n\nReturns\n-------\nint\n"
-        "    The number of equal events.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> batches = []\n"
+        "count", fastcall::method(+[](const EventBatch& self, const py::object& value) -> py::object {
+            return events_of(self).attr("count")(value);
+        }),
+        py::arg("value"),
+        "Return how often an event occurs.\n\nParameters\n----------\nvalue : Event\n    The "
+        "event.\n\nReturns\n-------\nint\n"
+        "    The number of equal events.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> "
+        "batches = []\n"
         ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
         ">>> batches[0].count(batches[0][0])\n1\n");
     type.def(
-        "index",
-        fastcall::method(+[](const EventBatch& self, const py::object& value, py::args range) -> py::object {
+        "index", fastcall::method(+[](const EventBatch& self, const py::object& value, py::args range) -> py::object {
             return events_of(self).attr("index")(value, *range);
         }),
         py::arg("value"),
-        "Return the place of the first event that is equal.\n\nParameters\n----------\nvalue : Event\n    The event.\n*range : int\n"
-        "    Where to begin and to stop, as for a list.\n\nReturns\n-------\nint\n    Its index.\n\nRaises\n------\nValueError\n"
+        "Return the place of the first event that is equal.\n\nParameters\n----------\nvalue : Event\n    The "
+        "event.\n*range : int\n"
+        "    Where to begin and to stop, as for a list.\n\nReturns\n-------\nint\n    Its "
+        "index.\n\nRaises\n------\nValueError\n"
         "    If there is none.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> batches = []\n"
         ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
         ">>> batches[0].index(batches[0][0])\n0\n");
@@ -843,14 +891,19 @@ Examples
 
 void register_pipeline(py::module_& module) {
     register_batch(module);
-    py::class_<Processor> type(module, "EventProcessor", "See engagehub_core.EventProcessor.", py::custom_type_setup(setup_collection));
-    type.def(py::init(&make_processor), py::arg("write"), py::kw_only(), py::arg("capacity"), py::arg("workers"), py::arg("batch_size"),
-             py::arg("flush_interval"), py::arg("overflow"), py::arg("block_timeout"), py::arg("keep_failed"), py::arg("clock"));
+    py::class_<Processor> type(
+        module, "EventProcessor", "See engagehub_core.EventProcessor.", py::custom_type_setup(setup_collection));
+    type.def(
+        py::init(&make_processor), py::arg("write"), py::kw_only(), py::arg("capacity"), py::arg("workers"),
+        py::arg("batch_size"), py::arg("flush_interval"), py::arg("overflow"), py::arg("block_timeout"),
+        py::arg("keep_failed"), py::arg("clock"));
     fastcall::add(type, push_definition);
     type.def("push_many", fastcall::method(&Processor::push_many), py::arg("columns"), kPushManyDoc);
     type.def("failed_events", fastcall::method(&Processor::failed_events), kFailedDoc);
-    type.def_property_readonly("capacity", fastcall::method(&Processor::capacity), "How many events there is room for: a power of two.");
-    type.def_property_readonly("is_closed", fastcall::method(&Processor::is_closed), "Whether events are accepted no more.");
+    type.def_property_readonly(
+        "capacity", fastcall::method(&Processor::capacity), "How many events there is room for: a power of two.");
+    type.def_property_readonly(
+        "is_closed", fastcall::method(&Processor::is_closed), "Whether events are accepted no more.");
     type.def("_stats", fastcall::method(&Processor::stats));
     type.def("_request_flush", fastcall::method(&Processor::request_flush));
     type.def("_wait_flushed", fastcall::method(&Processor::wait_flushed));
@@ -862,12 +915,20 @@ void register_pipeline(py::module_& module) {
     type.def("_is_worker_thread", fastcall::method(&Processor::is_worker_thread));
     type.def("_forget", fastcall::method(&Processor::forget));
 
-    module.def("write_unraisable", [](const py::object& error, const py::object& where) {
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
-        PyErr_WriteUnraisable(where.ptr());
-    }, "Hand an error that nobody else can be told of to sys.unraisablehook.");
-    module.def("shut_interpreter", [](double seconds) {
-        interpreter::detached([&] { interpreter::Gate::get().shut(engagehub::deadline_after(seconds)); });
-    }, "Let no native thread into the interpreter any more: it is about to end.");
-    module.def("renew_after_fork", [] { interpreter::Gate::renew(); }, "Forget what other threads were doing: this is the child of a fork.");
+    module.def(
+        "write_unraisable",
+        [](const py::object& error, const py::object& where) {
+            PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+            PyErr_WriteUnraisable(where.ptr());
+        },
+        "Hand an error that nobody else can be told of to sys.unraisablehook.");
+    module.def(
+        "shut_interpreter",
+        [](double seconds) {
+            interpreter::detached([&] { interpreter::Gate::get().shut(engagehub::deadline_after(seconds)); });
+        },
+        "Let no native thread into the interpreter any more: it is about to end.");
+    module.def(
+        "renew_after_fork", [] { interpreter::Gate::renew(); },
+        "Forget what other threads were doing: this is the child of a fork.");
 }

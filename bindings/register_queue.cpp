@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Purpose: MpmcQueue for Python. The ring holds strong references as plain pointers. A thread touches the ring only while
-// it is attached, and lets go of the interpreter only to wait: so the collector, which runs attached or with the world
-// stopped, never sees a claim without its publication, and no Python code can run between the two.
+// Purpose: MpmcQueue for Python. The ring holds strong references as plain pointers. A thread touches the ring only
+// while it is attached, and lets go of the interpreter only to wait: so the collector, which runs attached or with the
+// world stopped, never sees a claim without its publication, and no Python code can run between the two.
 #include "python.hpp"
 
 #include <algorithm>
@@ -97,12 +97,15 @@ public:
         QueueStatus status = QueueStatus::kEmpty;
         py::list items;
         const auto attempt = [&] {
-            // Memory first: nothing may fail once an item was taken. At least one place, for an item that comes just now.
+            // Memory first: nothing may fail once an item was taken. At least one place, for an item that comes just
+            // now.
             const std::size_t room = std::max<std::size_t>(std::min(static_cast<std::size_t>(wanted), size()), 1);
             auto list = py::reinterpret_steal<py::list>(PyList_New(static_cast<Py_ssize_t>(room)));
             if (!list) throw py::error_already_set();
             Py_ssize_t taken = 0;
-            status = queue_.try_pop_n(room, [&](PyObject*&& item) noexcept { PyList_SET_ITEM(list.ptr(), taken++, item); }).status;
+            status =
+                queue_.try_pop_n(room, [&](PyObject*&& item) noexcept { PyList_SET_ITEM(list.ptr(), taken++, item); })
+                    .status;
             if (static_cast<std::size_t>(taken) != room &&
                 PyList_SetSlice(list.ptr(), taken, static_cast<Py_ssize_t>(room), nullptr) != 0) {
                 throw py::error_already_set();
@@ -119,7 +122,8 @@ public:
     }
 
     std::uint64_t unfinished() const {
-        const std::uint64_t done = done_.load(std::memory_order_seq_cst);  // first, so that the difference can't be negative
+        const std::uint64_t done =
+            done_.load(std::memory_order_seq_cst);  // first, so that the difference can't be negative
         return queue_.ring().pushed() - done;
     }
 
@@ -130,7 +134,8 @@ public:
     void join() {
         const auto is_over = [this] { return unfinished() == 0; };
         if (is_over()) return;
-        interpreter::wait_until(engagehub::kNoDeadline, [&](Deadline slice) { all_done_.wait(slice, is_over); }, is_over);
+        interpreter::wait_until(
+            engagehub::kNoDeadline, [&](Deadline slice) { all_done_.wait(slice, is_over); }, is_over);
     }
 
     void shutdown(bool immediate) {
@@ -158,12 +163,14 @@ private:
     // A new reference to each element, taken before the first claim; the destructor drops those that found no place.
     struct References {
         explicit References(const py::tuple& of) : tuple(of) {
-            for (std::size_t i = 0; i < tuple.size(); ++i) Py_INCREF(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)));
+            for (std::size_t i = 0; i < tuple.size(); ++i)
+                Py_INCREF(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)));
         }
         References(const References&) = delete;
         References& operator=(const References&) = delete;
         ~References() {
-            for (std::size_t i = given_away; i < tuple.size(); ++i) Py_DECREF(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)));
+            for (std::size_t i = given_away; i < tuple.size(); ++i)
+                Py_DECREF(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)));
         }
         const py::tuple& tuple;
         mutable std::size_t given_away = 0;
@@ -356,7 +363,8 @@ ShutDown
 
 Notes
 -----
-O(1). «Full» is an answer that was true at one moment of the call: a slot that another thread is just emptying is waited for.
+O(1). «Full» is an answer that was true at one moment of the call: for a slot that another thread is just emptying it
+waits.
 
 Examples
 --------
@@ -386,7 +394,8 @@ ShutDown
 
 Notes
 -----
-O(1). «Empty» is an answer that was true at one moment of the call: an item that another thread is just putting is waited for.
+O(1). «Empty» is an answer that was true at one moment of the call: for an item that another thread is just putting it
+waits.
 
 Examples
 --------
@@ -415,13 +424,15 @@ void setup_collection(PyHeapTypeObject* heap_type) {
 }  // namespace
 
 void register_queue(py::module_& module) {
-    py::class_<ObjectQueue> type(module, "MpmcQueue", "See engagehub_core.MpmcQueue.", py::custom_type_setup(setup_collection));
-    type.def(py::init([](py::handle capacity) {
-                 const std::int64_t slots = convert::integer(capacity, "capacity");
-                 // What is below nothing is refused by the queue itself like any other size.
-                 return std::make_unique<ObjectQueue>(slots < 0 ? 0 : static_cast<std::size_t>(slots));
-             }),
-             py::arg("capacity") = 16'384);
+    py::class_<ObjectQueue> type(
+        module, "MpmcQueue", "See engagehub_core.MpmcQueue.", py::custom_type_setup(setup_collection));
+    type.def(
+        py::init([](py::handle capacity) {
+            const std::int64_t slots = convert::integer(capacity, "capacity");
+            // What is below nothing is refused by the queue itself like any other size.
+            return std::make_unique<ObjectQueue>(slots < 0 ? 0 : static_cast<std::size_t>(slots));
+        }),
+        py::arg("capacity") = 16'384);
     fastcall::add(type, put_definition);
     fastcall::add(type, get_definition);
     fastcall::add(type, put_nowait_definition);
@@ -610,10 +621,15 @@ Examples
 over
 )doc");
     // clang-format on
-    type.def_property_readonly("capacity", fastcall::method(&ObjectQueue::capacity), "How many items there is room for: a power of two.");
-    type.def_property_readonly("maxsize", fastcall::method(&ObjectQueue::capacity), "The capacity, by the name that queue.Queue has for it.");
-    type.def_property_readonly("unfinished_tasks", fastcall::method(&ObjectQueue::unfinished), "Items that were put and whose task is not done.");
-    type.def_property_readonly("is_shutdown", fastcall::method(&ObjectQueue::is_shut_down), "Whether the queue was shut down.");
+    type.def_property_readonly(
+        "capacity", fastcall::method(&ObjectQueue::capacity), "How many items there is room for: a power of two.");
+    type.def_property_readonly(
+        "maxsize", fastcall::method(&ObjectQueue::capacity), "The capacity, by the name that queue.Queue has for it.");
+    type.def_property_readonly(
+        "unfinished_tasks", fastcall::method(&ObjectQueue::unfinished),
+        "Items that were put and whose task is not done.");
+    type.def_property_readonly(
+        "is_shutdown", fastcall::method(&ObjectQueue::is_shut_down), "Whether the queue was shut down.");
     const py::object generic_alias = py::module_::import("types").attr("GenericAlias");
     type.attr("__class_getitem__") = py::reinterpret_steal<py::object>(PyClassMethod_New(generic_alias.ptr()));
 }

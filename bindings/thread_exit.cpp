@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Compiled without exceptions: then pthread_cleanup_push() works by jumping and not by unwinding, and no frame here has a
-// personality routine, so the handler runs before any C++ frame of the thread is touched.
+// Compiled without exceptions: then pthread_cleanup_push() works by jumping and not by unwinding, and no frame here has
+// a personality routine, so the handler runs before any C++ frame of the thread is touched.
 #include "thread_exit.hpp"
 
 #ifndef _WIN32
@@ -14,7 +14,9 @@ namespace interpreter {
 
 void restore_thread(PyThreadState* state) { PyEval_RestoreThread(state); }
 void ensure_thread() { PyGILState_Ensure(); }
-PyObject* guarded_call(PyObject* (*function)(PyObject*, PyObject*), PyObject* first, PyObject* second) { return function(first, second); }
+PyObject* guarded_call(PyObject* (*function)(PyObject*, PyObject*), PyObject* first, PyObject* second) {
+    return function(first, second);
+}
 
 #else
 

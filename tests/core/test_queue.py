@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import gc
+import itertools
 import pickle
 import queue
 import signal
@@ -17,11 +18,12 @@ import weakref
 from collections import deque
 
 import pytest
-from engagehub_core import MpmcQueue
-from engagehub_core.errors import InvalidArgument, InvalidType, ShutDown
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from engagehub_core import MpmcQueue
+from engagehub_core.errors import InvalidArgument, InvalidType, ShutDown
 
 KINDS = [pytest.param(queue.Queue, id="queue.Queue"), pytest.param(MpmcQueue, id="MpmcQueue")]
 HAS_SHUTDOWN = hasattr(queue.Queue, "shutdown")
@@ -431,7 +433,7 @@ def test_put_many_keeps_its_items_together():
     for thread in threads:
         thread.result()
     names = [name for name, _ in q.get_many(4096)]
-    assert sum(a != b for a, b in zip(names, names[1:], strict=False)) == 3
+    assert sum(a != b for a, b in itertools.pairwise(names)) == 3
 
 
 def test_the_many_methods_know_shutdown():

@@ -57,12 +57,14 @@ public:
         require(view.member.kind != ItemKind::kNone, "member must be int or str");
         require(view.community.kind != ItemKind::kNone, "community must be int or str");
         require(view.data.kind != ItemKind::kInteger, "data must be str");
-        if (!std::isfinite(view.value)) throw InvalidArgument("value must be finite, got " + std::to_string(view.value));
+        if (!std::isfinite(view.value))
+            throw InvalidArgument("value must be finite, got " + std::to_string(view.value));
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < kFields; ++i) {
             if (fields[i]->text.size() > kMaxFieldBytes) {
-                throw InvalidArgument(std::string(kNames[i]) + " must have at most " + std::to_string(kMaxFieldBytes) +
-                                      " bytes of UTF-8, got " + std::to_string(fields[i]->text.size()));
+                throw InvalidArgument(
+                    std::string(kNames[i]) + " must have at most " + std::to_string(kMaxFieldBytes) +
+                    " bytes of UTF-8, got " + std::to_string(fields[i]->text.size()));
             }
             bytes += size_of(*fields[i]);
         }
@@ -78,7 +80,8 @@ public:
         EventView view;
         view.at = at_;
         view.value = value_;
-        std::array<ItemView*, kFields> fields{&view.id, &view.kind, &view.community, &view.channel, &view.member, &view.data};
+        std::array<ItemView*, kFields> fields{&view.id,      &view.kind,   &view.community,
+                                              &view.channel, &view.member, &view.data};
         const char* const start = payload();
         std::uint32_t begin = 0;
         for (std::size_t i = 0; i < kFields; ++i) {

@@ -2,9 +2,9 @@
 // Purpose: takes events from any thread at once and hands them to a sink in batches on threads of its own.
 // Thread safety: every method from any thread. The sink is called from the worker threads, never two calls at a time.
 // Invariants, in every snapshot: offered = accepted + refused; accepted = queued + in_flight + delivered + failed +
-// evicted; delivered = written + duplicate + rejected. Accepted is the producer index of the ring itself, so that there is
-// no moment between accepting and counting. With one worker events reach the sink in the order of acceptance.
-// A batch closes at batch_size, or flush_interval after its first event was taken, or when flush() or close() asks.
+// evicted; delivered = written + duplicate + rejected. Accepted is the producer index of the ring itself, so that there
+// is no moment between accepting and counting. With one worker events reach the sink in the order of acceptance. A
+// batch closes at batch_size, or flush_interval after its first event was taken, or when flush() or close() asks.
 // Complexity: O(1) an event and O(workers) a batch. Memory: capacity + workers * batch_size + keep_failed events.
 // Failure: whatever a sink throws is counted and kept, and ends no worker.
 #pragma once
@@ -132,8 +132,9 @@ public:
     const ProcessorConfig& config() const noexcept { return state_->config; }
     std::size_t capacity() const noexcept { return state_->ring.capacity(); }
 
-    // wait(block) must call block(deadline) as often as it likes, with deadlines of its choice that are not after the one
-    // it is given, until it returns true or that is past; what wait throws leaves push, and the event counts as refused.
+    // wait(block) must call block(deadline) as often as it likes, with deadlines of its choice that are not after the
+    // one it is given, until it returns true or that is past; what wait throws leaves push, and the event counts as
+    // refused.
     template <class Wait>
     PushOutcome push(EventPtr event, Wait&& wait) {
         std::size_t accepted = 0;
@@ -171,7 +172,9 @@ public:
             is_first_wait = false;
             try {
                 wait(deadline, [&state](Deadline until) {
-                    return state.space.wait(until, [&state] { return state.ring.size() != state.ring.capacity() || state.ring.is_closed(); });
+                    return state.space.wait(until, [&state] {
+                        return state.ring.size() != state.ring.capacity() || state.ring.is_closed();
+                    });
                 });
             } catch (...) {
                 refuse(count - accepted);
@@ -190,13 +193,14 @@ public:
         const std::uint64_t ticket = state.ring.pushed();
         // Relaxed: the gate's lock below carries it to the workers.
         std::uint64_t wanted = state.flush_wanted.load(std::memory_order_relaxed);
-        while (wanted < ticket && !state.flush_wanted.compare_exchange_weak(wanted, ticket, std::memory_order_relaxed)) {
+        while (wanted < ticket &&
+               !state.flush_wanted.compare_exchange_weak(wanted, ticket, std::memory_order_relaxed)) {
         }
         state.gate.wake_all();
         return ticket;
     }
-    // True once everything below the ticket was delivered or has failed; false at the deadline, or when the workers have
-    // ended without (after abandon()).
+    // True once everything below the ticket was delivered or has failed; false at the deadline, or when the workers
+    // have ended without (after abandon()).
     bool wait_flushed(std::uint64_t ticket, Deadline deadline) {
         State& state = *state_;
         const Waiting waiting(state);
@@ -237,8 +241,8 @@ public:
         detach();
     }
 
-    // For the child of a fork, where the threads don't exist and any lock may be held for ever: takes no lock. Nothing but
-    // this may be called there; the object must never be destroyed.
+    // For the child of a fork, where the threads don't exist and any lock may be held for ever: takes no lock. Nothing
+    // but this may be called there; the object must never be destroyed.
     void disown() noexcept { state_->abandoned.store(true, std::memory_order_seq_cst); }
 
     bool close(Deadline deadline) {
@@ -295,8 +299,13 @@ private:
 
     struct State {
         State(const ProcessorConfig& given, std::shared_ptr<BatchSink> to)
-            : config(given), sink(std::move(to)), ring(given.capacity), gate(given.workers), open_since(given.workers),
-              running(given.workers), ending(given.workers) {}
+            : config(given),
+              sink(std::move(to)),
+              ring(given.capacity),
+              gate(given.workers),
+              open_since(given.workers),
+              running(given.workers),
+              ending(given.workers) {}
 
         // REQUIRES: mutex is held by whoever waits for it, so that no change is missed (see complete() and idle()).
         bool is_done_below(std::uint64_t ticket) const {
@@ -322,7 +331,7 @@ private:
         mutable std::mutex mutex;  // guards what follows
         std::condition_variable progress;
         std::size_t running;
-        std::size_t ending;  // workers that have not come to their last call of the sink
+        std::size_t ending;      // workers that have not come to their last call of the sink
         ProcessorStats counted;  // without accepted, refused and queued
         FailureReport unreported;
         std::deque<Failed> failed;
@@ -343,20 +352,26 @@ private:
         require_between("workers", config.workers, 1, kMaxWorkers);
         require_between("batch_size", config.batch_size, 1, kMaxBatchSize);
         if (!(config.flush_interval > 0 && config.flush_interval <= 86'400)) {
-            throw InvalidArgument("flush_interval must be more than 0 and at most 86400 seconds, got " + std::to_string(config.flush_interval));
+            throw InvalidArgument(
+                "flush_interval must be more than 0 and at most 86400 seconds, got " +
+                std::to_string(config.flush_interval));
         }
         if (!(config.block_timeout >= 0)) {
-            throw InvalidArgument("block_timeout must be at least 0 seconds, got " + std::to_string(config.block_timeout));
+            throw InvalidArgument(
+                "block_timeout must be at least 0 seconds, got " + std::to_string(config.block_timeout));
         }
         return config;
     }
     static void require_between(const char* name, std::size_t value, std::size_t low, std::size_t high) {
         if (value >= low && value <= high) return;
-        throw InvalidArgument(std::string(name) + " must be between " + std::to_string(low) + " and " + std::to_string(high) + ", got " +
-                              std::to_string(value));
+        throw InvalidArgument(
+            std::string(name) + " must be between " + std::to_string(low) + " and " + std::to_string(high) + ", got " +
+            std::to_string(value));
     }
 
-    void refuse(std::size_t count) { state_->refused.fetch_add(count, std::memory_order_relaxed); }  // relaxed: orders nothing
+    void refuse(std::size_t count) {
+        state_->refused.fetch_add(count, std::memory_order_relaxed);
+    }  // relaxed: orders nothing
 
     void detach() {
         const std::lock_guard<std::mutex> lock(threads_mutex_);
@@ -393,9 +408,13 @@ private:
         auto& open = state.open_since[worker].position;
         const std::size_t batch_size = state.config.batch_size;
         const auto pushed = [&state] { return state.ring.pushed(); };
-        const auto is_ending = [&state] { return state.ring.is_closed() || state.abandoned.load(std::memory_order_seq_cst); };
+        const auto is_ending = [&state] {
+            return state.ring.is_closed() || state.abandoned.load(std::memory_order_seq_cst);
+        };
         // Relaxed: read again with the gate's lock held before this worker sleeps.
-        const auto is_flush_wanted = [&] { return state.flush_wanted.load(std::memory_order_relaxed) > open.load(std::memory_order_relaxed); };
+        const auto is_flush_wanted = [&] {
+            return state.flush_wanted.load(std::memory_order_relaxed) > open.load(std::memory_order_relaxed);
+        };
         Deadline deadline = kNoDeadline;
         Backoff backoff;
         for (;;) {
@@ -409,7 +428,8 @@ private:
             // Before the claim, so that a flush that sees the claim sees the batch.
             if (was_empty) open.store(state.ring.popped(), std::memory_order_seq_cst);
             const QueueClaim claim = state.ring.try_pop_n(
-                events.capacity() - events.size(), [&events](EventPtr&& event) noexcept { events.push_back(std::move(event)); });
+                events.capacity() - events.size(),
+                [&events](EventPtr&& event) noexcept { events.push_back(std::move(event)); });
             if (claim.count != 0) {
                 claim.count == 1 ? state.space.notify_one() : state.space.notify_all();
                 const auto now = std::chrono::steady_clock::now();
@@ -430,9 +450,11 @@ private:
                 if (claim.status == QueueStatus::kClosed || is_flush_wanted()) return true;
                 if (std::chrono::steady_clock::now() >= deadline) return true;
                 // Half the ring at the most: a batch may be larger than what fits.
-                const std::size_t missing = std::min(batch_size - events.size(), std::max<std::size_t>(state.ring.capacity() / 2, 1));
-                state.gate.sleep(
-                    worker, state.ring.popped() + missing, deadline, pushed, [&] { return is_ending() || is_flush_wanted(); });
+                const std::size_t missing =
+                    std::min(batch_size - events.size(), std::max<std::size_t>(state.ring.capacity() / 2, 1));
+                state.gate.sleep(worker, state.ring.popped() + missing, deadline, pushed, [&] {
+                    return is_ending() || is_flush_wanted();
+                });
             }
         }
     }
@@ -470,7 +492,9 @@ private:
                 batch = std::make_shared<const EventBatch>(std::move(events));
                 result = state.sink ? state.sink->write(batch) : WriteResult{count, 0, 0};
                 is_written = adds_up(result, count);
-                if (!is_written) error = "the sink's written, duplicate and rejected don't add up to the " + std::to_string(count) + " events of the batch";
+                if (!is_written)
+                    error = "the sink's written, duplicate and rejected don't add up to the " + std::to_string(count) +
+                        " events of the batch";
             } catch (...) {
                 is_written = false;
                 error = text_of_current_exception();
@@ -498,7 +522,7 @@ private:
 
     static bool adds_up(const WriteResult& result, std::size_t count) {
         return result.written <= count && result.duplicate <= count && result.rejected <= count &&
-               result.written + result.duplicate + result.rejected == count;
+            result.written + result.duplicate + result.rejected == count;
     }
 
     static std::string text_of_current_exception() {

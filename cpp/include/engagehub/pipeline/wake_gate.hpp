@@ -2,9 +2,9 @@
 // Purpose: puts workers to sleep until the queue has grown to a position that each of them names, so that a producer
 // wakes a worker once for a batch and not once for an event. The cost to a producer is one load.
 // Thread safety: every method from any thread; each worker uses its own number.
-// Invariants: wake_at_ is the least position that a sleeping worker named. No wake-up is lost: the worker stores wake_at_
-// and then looks at the queue, a producer claims its position and then looks at wake_at_, all sequentially consistent.
-// Complexity: O(workers) to sleep and to wake, O(1) otherwise.
+// Invariants: wake_at_ is the least position that a sleeping worker named. No wake-up is lost: the worker stores
+// wake_at_ and then looks at the queue, a producer claims its position and then looks at wake_at_, all sequentially
+// consistent. Complexity: O(workers) to sleep and to wake, O(1) otherwise.
 #pragma once
 
 #include <algorithm>

@@ -74,7 +74,8 @@ public:
         }
     }
 
-    // Wait until a pop (a push) may have something to do: an element (room), or the end of the queue. A hint: try again.
+    // Wait until a pop (a push) may have something to do: an element (room), or the end of the queue. A hint: try
+    // again.
     bool wait_for_item(Deadline deadline) {
         return items_.wait(deadline, [this] { return ring_.size() != 0 || ring_.is_closed(); });
     }

@@ -29,7 +29,7 @@ inline constexpr Deadline kNoDeadline = Deadline::max();
 inline Deadline deadline_after(double seconds) {
     if (!(seconds < 1e9)) return kNoDeadline;
     return std::chrono::steady_clock::now() +
-           std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
+        std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
 }
 
 // Passes the time while another thread finishes what it has begun: at first on the core, then by giving it away.
@@ -56,7 +56,8 @@ private:
 
 // Waits on a condition variable until the predicate holds: true, or until the deadline: what the predicate says then.
 template <class Predicate>
-bool park(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, Deadline deadline, Predicate&& predicate) {
+bool park(
+    std::condition_variable& condition, std::unique_lock<std::mutex>& lock, Deadline deadline, Predicate&& predicate) {
     if (deadline == kNoDeadline) {
         condition.wait(lock, predicate);
         return true;
@@ -66,9 +67,9 @@ bool park(std::condition_variable& condition, std::unique_lock<std::mutex>& lock
 
 class EventCount {
 public:
-    // Returns once ready() holds, or a notification came, or at the deadline: false then. A true answer is a hint, since
-    // another thread may have been quicker; so is a false one. Whoever waits must try again after it: the notification
-    // that ended the wait may have been meant for one thread only.
+    // Returns once ready() holds, or a notification came, or at the deadline: false then. A true answer is a hint,
+    // since another thread may have been quicker; so is a false one. Whoever waits must try again after it: the
+    // notification that ended the wait may have been meant for one thread only.
     template <class Ready>
     bool wait(Deadline deadline, Ready&& ready) {
         for (Backoff backoff; !backoff.is_spent(); backoff.pause()) {

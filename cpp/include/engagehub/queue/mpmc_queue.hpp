@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Purpose: a bounded queue for many producers and many consumers, Dmitry Vyukov's ring: every slot carries a sequence
 // number that says whose turn it is, so that an operation costs one compare-and-swap on the index of its own side.
-// Source: D. Vyukov, «Bounded MPMC queue», 1024cores.net. Two things are added: a claim takes several neighbouring slots
-// at once, and the lowest bit of the producer index says that the queue is closed, so that no claim can slip past close().
-// Thread safety: every method from any thread, except the constructor, the destructor and visit().
-// Invariants: indices and sequences count in steps of two. A slot of position p holds 2p when it waits for its producer,
-// 2p + 1 when it holds an element, 2(p + capacity) when it was emptied; all wrap at 2^64 together.
-// Complexity: O(1) an element. Progress: an operation is a claim and then a publication; a thread that is suspended
-// between the two holds up the threads behind it (status kBusy), nobody else. Elements move without throwing, so nothing
-// of the caller runs in between.
-// Failure: the constructor throws InvalidArgument or std::bad_alloc; nothing else throws.
+// Source: D. Vyukov, «Bounded MPMC queue», 1024cores.net. Two things are added: a claim takes several neighbouring
+// slots at once, and the lowest bit of the producer index says that the queue is closed, so that no claim can slip past
+// close(). Thread safety: every method from any thread, except the constructor, the destructor and visit(). Invariants:
+// indices and sequences count in steps of two. A slot of position p holds 2p when it waits for its producer, 2p + 1
+// when it holds an element, 2(p + capacity) when it was emptied; all wrap at 2^64 together. Complexity: O(1) an
+// element. Progress: an operation is a claim and then a publication; a thread that is suspended between the two holds
+// up the threads behind it (status kBusy), nobody else. Elements move without throwing, so nothing of the caller runs
+// in between. Failure: the constructor throws InvalidArgument or std::bad_alloc; nothing else throws.
 #pragma once
 
 #include <algorithm>
@@ -56,16 +55,22 @@ struct QueueClaim {
 
 template <class T>
 class MpmcQueue {
-    static_assert(std::is_nothrow_move_constructible_v<T>, "an exception between claim and publication would block the queue");
-    static_assert(std::is_nothrow_destructible_v<T>, "an exception between claim and publication would block the queue");
+    static_assert(
+        std::is_nothrow_move_constructible_v<T>, "an exception between claim and publication would block the queue");
+    static_assert(
+        std::is_nothrow_destructible_v<T>, "an exception between claim and publication would block the queue");
 
 public:
     static constexpr std::size_t kMaxCapacity = std::size_t{1} << 30U;
 
-    // capacity is rounded up to a power of two. `initial` is the position of the first element, so that a test can begin
-    // just before the indices wrap.
+    // capacity is rounded up to a power of two. `initial` is the position of the first element, so that a test can
+    // begin just before the indices wrap.
     explicit MpmcQueue(std::size_t capacity, std::uint64_t initial = 0)
-        : mask_(rounded(capacity) - 1), base_(initial * 2), slots_(std::make_unique<Slot[]>(mask_ + 1)), tail_(base_), head_(base_) {
+        : mask_(rounded(capacity) - 1),
+          base_(initial * 2),
+          slots_(std::make_unique<Slot[]>(mask_ + 1)),
+          tail_(base_),
+          head_(base_) {
         for (std::uint64_t position = initial; position != initial + this->capacity(); ++position) {
             // Relaxed: whoever uses the queue learns of it by an edge of its own, which comes after this constructor.
             slot_of(position * 2).sequence.store(position * 2, std::memory_order_relaxed);
@@ -106,8 +111,8 @@ public:
             std::uint64_t end = tail + 2;
             const std::uint64_t limit = tail + 2 * std::min<std::uint64_t>(count, capacity());
             while (end != limit && slot_of(end).sequence.load(std::memory_order_acquire) == end) end += 2;
-            // Sequentially consistent, so that a consumer that announced that it goes to sleep either sees this claim or
-            // is seen by the producer afterwards. Relaxed on failure: a retry reads everything anew.
+            // Sequentially consistent, so that a consumer that announced that it goes to sleep either sees this claim
+            // or is seen by the producer afterwards. Relaxed on failure: a retry reads everything anew.
             if (!tail_.compare_exchange_weak(tail, end, std::memory_order_seq_cst, std::memory_order_relaxed)) continue;
             for (std::uint64_t at = tail; at != end; at += 2, ++first) {
                 Slot& slot = slot_of(at);
@@ -120,7 +125,8 @@ public:
     }
 
     QueueStatus try_pop(T& value) noexcept {
-        static_assert(std::is_nothrow_move_assignable_v<T>, "an exception between claim and publication would block the queue");
+        static_assert(
+            std::is_nothrow_move_assignable_v<T>, "an exception between claim and publication would block the queue");
         return try_pop_n(1, [&value](T&& element) noexcept { value = std::move(element); }).status;
     }
 
@@ -163,7 +169,9 @@ public:
     bool is_closed() const noexcept { return (tail_.load(std::memory_order_seq_cst) & kClosedBit) != 0; }
 
     // Claims of producers and consumers since the queue was made; they never decrease.
-    std::uint64_t pushed() const noexcept { return ((tail_.load(std::memory_order_seq_cst) & ~kClosedBit) - base_) / 2; }
+    std::uint64_t pushed() const noexcept {
+        return ((tail_.load(std::memory_order_seq_cst) & ~kClosedBit) - base_) / 2;
+    }
     std::uint64_t popped() const noexcept { return (head_.load(std::memory_order_seq_cst) - base_) / 2; }
 
     // Momentary when other threads are at work: between 0 and capacity, exact when nobody is.
@@ -192,7 +200,8 @@ private:
 
     static std::size_t rounded(std::size_t capacity) {
         if (capacity < 2 || capacity > kMaxCapacity) {
-            throw InvalidArgument("capacity must be between 2 and " + std::to_string(kMaxCapacity) + ", got " + std::to_string(capacity));
+            throw InvalidArgument(
+                "capacity must be between 2 and " + std::to_string(kMaxCapacity) + ", got " + std::to_string(capacity));
         }
         std::size_t power = 2;
         while (power < capacity) power *= 2;
