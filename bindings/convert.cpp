@@ -42,9 +42,10 @@ std::int64_t instant_of_datetime(py::handle object, const char* argument) {
         throw InvalidArgument(std::string(argument) + " must be an aware datetime, got a naive one: " + shown(object));
     }
     auto* raw = object.ptr();
-    const std::int64_t days = days_from_civil(PyDateTime_GET_YEAR(raw), PyDateTime_GET_MONTH(raw), PyDateTime_GET_DAY(raw));
-    const std::int64_t day_seconds =
-        PyDateTime_DATE_GET_HOUR(raw) * 3600LL + PyDateTime_DATE_GET_MINUTE(raw) * 60LL + PyDateTime_DATE_GET_SECOND(raw);
+    const std::int64_t days =
+        days_from_civil(PyDateTime_GET_YEAR(raw), PyDateTime_GET_MONTH(raw), PyDateTime_GET_DAY(raw));
+    const std::int64_t day_seconds = PyDateTime_DATE_GET_HOUR(raw) * 3600LL + PyDateTime_DATE_GET_MINUTE(raw) * 60LL +
+        PyDateTime_DATE_GET_SECOND(raw);
     const std::int64_t offset_micros =
         (PyDateTime_DELTA_GET_DAYS(offset.ptr()) * 86400LL + PyDateTime_DELTA_GET_SECONDS(offset.ptr())) * 1'000'000LL +
         PyDateTime_DELTA_GET_MICROSECONDS(offset.ptr());
@@ -55,7 +56,8 @@ std::int64_t instant_of_datetime(py::handle object, const char* argument) {
 class BufferView {
 public:
     static std::optional<BufferView> of(py::handle object, const char* argument) {
-        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0) return std::nullopt;
+        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0)
+            return std::nullopt;
         return BufferView(object, argument);
     }
     BufferView(BufferView&& other) noexcept : view_(other.view_), held_(other.held_) { other.held_ = false; }
@@ -88,7 +90,9 @@ public:
             case 'f': return walk<float>(visit);
             case 'd': return walk<double>(visit);
             default:
-                throw InvalidType(std::string(argument) + " must be a buffer of native integers or floats, got format " + view_.format);
+                throw InvalidType(
+                    std::string(argument) + " must be a buffer of native integers or floats, got format " +
+                    view_.format);
         }
     }
 
@@ -103,7 +107,8 @@ private:
             const int dimensions = view_.ndim;
             PyBuffer_Release(&view_);
             held_ = false;
-            throw InvalidArgument(std::string(argument) + " must have one dimension, got " + std::to_string(dimensions));
+            throw InvalidArgument(
+                std::string(argument) + " must have one dimension, got " + std::to_string(dimensions));
         }
     }
 
@@ -132,10 +137,13 @@ private:
 
 [[noreturn]] void refuse_length(const char* argument, std::size_t wanted, std::size_t given) {
     throw InvalidArgument(
-        std::string(argument) + " must have " + std::to_string(wanted) + " values as the items have, got " + std::to_string(given));
+        std::string(argument) + " must have " + std::to_string(wanted) + " values as the items have, got " +
+        std::to_string(given));
 }
 
-std::string at_index(const char* argument, std::size_t i) { return std::string(argument) + "[" + std::to_string(i) + "]"; }
+std::string at_index(const char* argument, std::size_t i) {
+    return std::string(argument) + "[" + std::to_string(i) + "]";
+}
 
 py::tuple as_tuple(py::handle object, const char* argument) {
     if (PyUnicode_Check(object.ptr()) || PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr())) {
@@ -150,7 +158,9 @@ py::tuple as_tuple(py::handle object, const char* argument) {
     return py::reinterpret_steal<py::tuple>(tuple);
 }
 
-bool is_scalar(py::handle object) { return PyLong_Check(object.ptr()) || PyFloat_Check(object.ptr()); }
+bool is_scalar(py::handle object) {
+    return is_integer(object) || PyFloat_Check(object.ptr()) || PyBool_Check(object.ptr());
+}
 
 }  // namespace
 
@@ -160,15 +170,15 @@ std::int64_t instant(py::handle object, const char* argument) {
         if (PyDateTimeAPI == nullptr) throw py::error_already_set();
     }
     if (PyDateTime_Check(object.ptr())) return instant_of_datetime(object, argument);
-    if (PyLong_Check(object.ptr()) && !PyBool_Check(object.ptr())) {
-        int overflow = 0;
-        const long long whole = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
-        const double seconds = overflow != 0 ? std::numeric_limits<double>::infinity() : static_cast<double>(whole);
-        instant_of_seconds(seconds, object, argument);
+    if (is_integer(object)) {
+        const std::int64_t whole = integer(object, argument);
+        instant_of_seconds(static_cast<double>(whole), object, argument);
         return whole * 1'000'000;
     }
-    if (PyBool_Check(object.ptr()) || !PyFloat_Check(object.ptr())) {
-        throw InvalidType(std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " + type_name(object));
+    if (!PyFloat_Check(object.ptr())) {
+        throw InvalidType(
+            std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " +
+            type_name(object));
     }
     return instant_of_seconds(PyFloat_AS_DOUBLE(object.ptr()), object, argument);
 }
@@ -184,7 +194,9 @@ ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too) {
                 } else {
                     if constexpr (std::is_same_v<Value, std::uint64_t>) {
                         if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-                            throw InvalidArgument(at_index(argument, i) + " must fit in a signed 64-bit integer, got " + std::to_string(value));
+                            throw InvalidArgument(
+                                at_index(argument, i) + " must fit in a signed 64-bit integer, got " +
+                                std::to_string(value));
                         }
                     }
                     numbers_.push_back(static_cast<std::int64_t>(value));
@@ -235,9 +247,10 @@ NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t si
     values_.reserve(size);
     for (std::size_t i = 0; i < size; ++i) {
         const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
-        values_.push_back(PyFloat_CheckExact(element.ptr()) && std::isfinite(PyFloat_AS_DOUBLE(element.ptr()))
-                              ? PyFloat_AS_DOUBLE(element.ptr())
-                              : number(element, at_index(argument, i).c_str()));
+        values_.push_back(
+            PyFloat_CheckExact(element.ptr()) && std::isfinite(PyFloat_AS_DOUBLE(element.ptr()))
+                ? PyFloat_AS_DOUBLE(element.ptr())
+                : number(element, at_index(argument, i).c_str()));
     }
 }
 
@@ -254,7 +267,8 @@ InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t 
                 const auto seconds = static_cast<double>(value);
                 if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
                     throw InvalidArgument(
-                        at_index(argument, i) + " must be Unix seconds between the years 1 and 9999, got " + std::to_string(seconds));
+                        at_index(argument, i) + " must be Unix seconds between the years 1 and 9999, got " +
+                        std::to_string(seconds));
                 }
                 if constexpr (std::is_floating_point_v<decltype(value)>) {
                     values_.push_back(static_cast<std::int64_t>(std::llround(seconds * 1e6)));
@@ -269,6 +283,47 @@ InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t 
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     for (std::size_t i = 0; i < size; ++i) {
         values_.push_back(instant(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), argument));
+    }
+}
+
+NaturalBatch::NaturalBatch(py::handle object, const char* argument, std::size_t size) {
+    if (is_scalar(object)) {
+        values_.assign(1, natural(object, argument));
+        return;
+    }
+    values_.reserve(size);
+    if (auto buffer = BufferView::of(object, argument)) {
+        if (buffer->size() != size) refuse_length(argument, size, buffer->size());
+        buffer->each(
+            [&](auto value, std::size_t i) {
+                using Value = decltype(value);
+                if constexpr (std::is_floating_point_v<Value>) {
+                    throw InvalidType(std::string(argument) + " must be a buffer of integers, got one of floats");
+                } else {
+                    if constexpr (std::is_signed_v<Value>) {
+                        if (value < 0)
+                            throw InvalidArgument(
+                                at_index(argument, i) + " must be at least 0, got " + std::to_string(value));
+                    }
+                    values_.push_back(static_cast<std::uint64_t>(value));
+                }
+            },
+            argument);
+        return;
+    }
+    const py::tuple tuple = as_tuple(object, argument);
+    if (tuple.size() != size) refuse_length(argument, size, tuple.size());
+    for (std::size_t i = 0; i < size; ++i) {
+        values_.push_back(
+            natural(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), at_index(argument, i).c_str()));
+    }
+}
+
+BytesView::BytesView(py::handle object, const char* argument) {
+    if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) {
+        PyErr_Clear();
+        throw InvalidType(
+            std::string(argument) + " must be bytes or another contiguous buffer, got " + type_name(object));
     }
 }
 

@@ -6,6 +6,7 @@
 
 #include "python.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <string>
@@ -36,14 +37,27 @@ inline std::string_view text(py::handle object, const char* argument) {
     return {data, static_cast<std::size_t>(size)};
 }
 
+// An int, or what stands for one (NumPy's integer scalars, though not its arrays), but not a bool.
+inline bool is_integer(py::handle object) {
+    if (PyLong_Check(object.ptr())) return !PyBool_Check(object.ptr());
+    return PyIndex_Check(object.ptr()) && !PySequence_Check(object.ptr());
+}
+
 inline std::int64_t integer(py::handle object, const char* argument) {
-    if (!PyLong_Check(object.ptr()) || PyBool_Check(object.ptr())) {
-        throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
+    if (!PyLong_Check(object.ptr())) {
+        PyObject* index = is_integer(object) ? PyNumber_Index(object.ptr()) : nullptr;
+        if (index == nullptr) {
+            PyErr_Clear();
+            throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
+        }
+        return integer(py::reinterpret_steal<py::object>(index), argument);
     }
+    if (PyBool_Check(object.ptr())) throw engagehub::InvalidType(std::string(argument) + " must be int, got bool");
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
     if (overflow != 0) {
-        throw engagehub::InvalidArgument(std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
+        throw engagehub::InvalidArgument(
+            std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
     }
     return value;
 }
@@ -54,7 +68,7 @@ inline double number(py::handle object, const char* argument) {
     if (PyFloat_CheckExact(object.ptr())) {
         value = PyFloat_AS_DOUBLE(object.ptr());
     } else {
-        if (PyBool_Check(object.ptr()) || !(PyFloat_Check(object.ptr()) || PyIndex_Check(object.ptr()))) {
+        if (!(PyFloat_Check(object.ptr()) || is_integer(object))) {
             throw engagehub::InvalidType(std::string(argument) + " must be int or float, got " + type_name(object));
         }
         value = PyFloat_AsDouble(object.ptr());
@@ -72,15 +86,15 @@ inline double number(py::handle object, const char* argument) {
 // A member or an item: int or str; bytes too where a sketch asks.
 inline engagehub::ItemView item(py::handle object, const char* argument, bool bytes_too = false) {
     if (PyUnicode_Check(object.ptr())) return engagehub::ItemView::of(text(object, argument));
-    if (PyLong_Check(object.ptr()) && !PyBool_Check(object.ptr())) {
-        return engagehub::ItemView::of(integer(object, argument));
-    }
+    if (is_integer(object)) return engagehub::ItemView::of(integer(object, argument));
     if (bytes_too && PyBytes_Check(object.ptr())) {
-        return engagehub::ItemView::of(std::string_view(
-            PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))));
+        return engagehub::ItemView::of(
+            std::string_view(
+                PyBytes_AS_STRING(object.ptr()), static_cast<std::size_t>(PyBytes_GET_SIZE(object.ptr()))));
     }
     throw engagehub::InvalidType(
-        std::string(argument) + (bytes_too ? " must be int, str or bytes, got " : " must be int or str, got ") + type_name(object));
+        std::string(argument) + (bytes_too ? " must be int, str or bytes, got " : " must be int or str, got ") +
+        type_name(object));
 }
 
 inline py::object to_python(const engagehub::ItemView& item) {
@@ -128,11 +142,45 @@ class InstantBatch {
 public:
     InstantBatch(py::handle object, const char* argument, std::size_t size);
     static InstantBatch repeated(std::int64_t micros) { return InstantBatch(micros); }
+    std::size_t size() const { return values_.size(); }
+    // REQUIRES: size() > 0.
+    std::int64_t newest() const { return *std::max_element(values_.begin(), values_.end()); }
     std::int64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
 
 private:
     explicit InstantBatch(std::int64_t micros) : values_{micros} {}
     std::vector<std::int64_t> values_;
+};
+
+// Integers of at least 0 from a scalar (repeated), a sequence, or a contiguous buffer of an integer type.
+class NaturalBatch {
+public:
+    NaturalBatch(py::handle object, const char* argument, std::size_t size);
+    std::uint64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+
+private:
+    std::vector<std::uint64_t> values_;
+};
+
+// An integer of at least 0.
+inline std::uint64_t natural(py::handle object, const char* argument) {
+    const std::int64_t value = integer(object, argument);
+    if (value < 0)
+        throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0, got " + std::to_string(value));
+    return static_cast<std::uint64_t>(value);
+}
+
+// The bytes of a contiguous buffer (bytes, bytearray, memoryview), borrowed while this lives.
+class BytesView {
+public:
+    BytesView(py::handle object, const char* argument);
+    BytesView(const BytesView&) = delete;
+    BytesView& operator=(const BytesView&) = delete;
+    ~BytesView() { PyBuffer_Release(&view_); }
+    std::string_view get() const { return {static_cast<const char*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
+
+private:
+    Py_buffer view_{};
 };
 
 }  // namespace convert

@@ -10,8 +10,8 @@ from pathlib import Path
 ENTRIES = 64
 TARGET = Path(__file__).resolve().parents[1] / "cpp/include/engagehub/decay/exp2_table.hpp"
 HEADER = """// SPDX-License-Identifier: MIT
-// Written by scripts/make_exp2_table.py; don't edit. kExp2Table[i] = {high, low}: high is the double nearest to 2^(i/64),
-// high + low is 2^(i/64) to about 106 bits.
+// Written by scripts/make_exp2_table.py; don't edit. kExp2Table[i] = {high, low}: high is the double nearest to
+// 2^(i/64), high + low is 2^(i/64) to about 106 bits.
 #pragma once
 
 #include <array>

@@ -49,7 +49,8 @@ TEST_CASE("weight is a power of two at whole half-lives, before and after the ep
 TEST_CASE("a stored value reads as itself at its instant and as its half one half-life later") {
     std::mt19937_64 random(2);
     std::uniform_int_distribution<std::int64_t> instants(-62'135'596'800'000'000, 253'402'300'799'000'000);
-    for (const std::int64_t micros : {std::int64_t{1'000'000}, std::int64_t{3'600'000'000}, std::int64_t{315'360'000'000'000}}) {
+    for (const std::int64_t micros :
+         {std::int64_t{1'000'000}, std::int64_t{3'600'000'000}, std::int64_t{315'360'000'000'000}}) {
         const auto half_life = HalfLife::of_micros(micros);
         for (int i = 0; i < 10'000; ++i) {
             const std::int64_t at = instants(random) / 2;

@@ -10,7 +10,15 @@ from engagehub_core.errors import InvalidArgument, InvalidType
 
 __all__ = ["format_duration", "parse_duration"]
 
-_UNITS = {"us": 1, "ms": 1_000, "s": 1_000_000, "m": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000, "w": 604_800_000_000}
+_UNITS = {
+    "us": 1,
+    "ms": 1_000,
+    "s": 1_000_000,
+    "m": 60_000_000,
+    "h": 3_600_000_000,
+    "d": 86_400_000_000,
+    "w": 604_800_000_000,
+}
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)\s*")
 #: A hundred years: what a duration may be at the most.
 LONGEST = 36_525 * _UNITS["d"]

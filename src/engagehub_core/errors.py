@@ -1,7 +1,7 @@
 """Everything that the library raises on purpose.
 
-Each error is an :class:`EngageHubError` and, where Python has a fitting built-in, that one too, so that code written for
-``ValueError`` or ``queue.Full`` keeps working.
+Each error is an :class:`EngageHubError` and, where Python has a fitting built-in, that one too, so that code written
+for ``ValueError`` or ``queue.Full`` keeps working.
 """
 
 from __future__ import annotations

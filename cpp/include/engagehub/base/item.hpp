@@ -34,8 +34,8 @@ struct ItemView {
     }
 };
 
-// The hash that every sketch uses: MurmurHash64A with the seed of Redis over the UTF-8 or the eight little-endian bytes,
-// so that registers can be exchanged with a server.
+// The hash that every sketch uses: MurmurHash64A with the seed of Redis over the UTF-8 or the eight little-endian
+// bytes, so that registers can be exchanged with a server.
 inline std::uint64_t hash_of(const ItemView& item) {
     if (item.kind == ItemKind::kText) return murmur64a(item.text.data(), item.text.size());
     std::array<char, 8> bytes{};
@@ -52,7 +52,8 @@ inline std::uint64_t hash_of(const ItemView& item) {
 inline void require_kind(ItemKind& held, ItemKind given, const char* argument) {
     if (held == given) return;
     if (held != ItemKind::kNone) {
-        throw InvalidType(std::string(argument) + " must be " + name_of(held) + " as all before it, got " + name_of(given));
+        throw InvalidType(
+            std::string(argument) + " must be " + name_of(held) + " as all before it, got " + name_of(given));
     }
     held = given;
 }

@@ -2,8 +2,8 @@
 // Purpose: write and read little-endian fields. A native format is a 4-byte magic, a version byte, fields, and the
 // CRC-32C of all before it; seal() and open() do that frame, so that no format repeats it.
 // Thread safety: external. Complexity: O(bytes).
-// Failure: ByteReader throws Corrupted, with the offset, rather than read past the end; open() throws Incompatible for a
-// newer version.
+// Failure: ByteReader throws Corrupted, with the offset, rather than read past the end; open() throws Incompatible for
+// a newer version.
 #pragma once
 
 #include <array>
@@ -54,7 +54,8 @@ public:
         const std::string_view raw = get_raw(sizeof(Unsigned));
         Unsigned value = 0;
         for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-            value = static_cast<Unsigned>(value | (static_cast<Unsigned>(static_cast<unsigned char>(raw[i])) << (8U * i)));
+            value =
+                static_cast<Unsigned>(value | (static_cast<Unsigned>(static_cast<unsigned char>(raw[i])) << (8U * i)));
         }
         return value;
     }
@@ -105,7 +106,8 @@ inline std::string seal(ByteWriter writer) {
 
 // Checks magic, checksum and version; the reader returned stands behind the version byte and ends before the checksum.
 inline ByteReader open_format(std::string_view bytes, const Magic& magic, std::uint8_t newest) {
-    if (bytes.size() < kFrameHeader + 4) throw Corrupted("data ends early, got " + std::to_string(bytes.size()) + " bytes", bytes.size());
+    if (bytes.size() < kFrameHeader + 4)
+        throw Corrupted("data ends early, got " + std::to_string(bytes.size()) + " bytes", bytes.size());
     if (bytes.substr(0, 4) != std::string_view(magic.data(), magic.size())) {
         throw Corrupted("data must start with the magic " + std::string(magic.data(), magic.size()), 0);
     }
@@ -116,7 +118,8 @@ inline ByteReader open_format(std::string_view bytes, const Magic& magic, std::u
     }
     const auto version = static_cast<std::uint8_t>(body[4]);
     if (version == 0 || version > newest) {
-        throw Incompatible("format version must be 1 to " + std::to_string(newest) + ", got " + std::to_string(version));
+        throw Incompatible(
+            "format version must be 1 to " + std::to_string(newest) + ", got " + std::to_string(version));
     }
     return ByteReader(body.substr(kFrameHeader), kFrameHeader);
 }

@@ -19,8 +19,8 @@ namespace engagehub {
 
 namespace detail {
 
-// 2^x for 0 <= x <= 1: table of 64 steps, then e^y - 1 for |y| <= ln(2)/128 by its Taylor polynomial, whose first missing
-// term is below 2^-60.
+// 2^x for 0 <= x <= 1: table of 64 steps, then e^y - 1 for |y| <= ln(2)/128 by its Taylor polynomial, whose first
+// missing term is below 2^-60.
 inline double exp2_fraction(double x) {
     constexpr double kLn2 = 0x1.62e42fefa39efp-1;
     auto step = static_cast<std::size_t>(x * 64.0 + 0.5);
@@ -30,8 +30,7 @@ inline double exp2_fraction(double x) {
         step = 0;
         scale = 2.0;
     }
-    const double expm1 =
-        y * (1.0 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120 + y * (1.0 / 720))))));
+    const double expm1 = y * (1.0 + y * (1.0 / 2 + y * (1.0 / 6 + y * (1.0 / 24 + y * (1.0 / 120 + y * (1.0 / 720))))));
     const auto& entry = kExp2Table[step];
     return scale * (entry.high + (entry.low + entry.high * expm1));
 }
@@ -44,7 +43,8 @@ public:
 
     // REQUIRES: micros >= 0; 0 means no decay.
     static HalfLife of_micros(std::int64_t micros) {
-        if (micros < 0) throw InvalidArgument("half_life must be positive, got " + std::to_string(micros) + " microseconds");
+        if (micros < 0)
+            throw InvalidArgument("half_life must be positive, got " + std::to_string(micros) + " microseconds");
         HalfLife result;
         result.micros_ = micros;
         return result;
@@ -62,7 +62,8 @@ public:
             rest += micros_;
             --whole;
         }
-        return Scaled::normalised(detail::exp2_fraction(static_cast<double>(rest) / static_cast<double>(micros_)), whole);
+        return Scaled::normalised(
+            detail::exp2_fraction(static_cast<double>(rest) / static_cast<double>(micros_)), whole);
     }
 
     // What value, gained at the instant, adds to a stored sum; and what a stored sum is worth at an instant.

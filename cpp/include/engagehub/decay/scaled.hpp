@@ -52,7 +52,9 @@ struct Scaled {
         return normalised(a.mantissa / b.mantissa, a.exponent - b.exponent);
     }
 
-    friend bool operator==(const Scaled& a, const Scaled& b) { return a.mantissa == b.mantissa && a.exponent == b.exponent; }
+    friend bool operator==(const Scaled& a, const Scaled& b) {
+        return a.mantissa == b.mantissa && a.exponent == b.exponent;
+    }
     friend bool operator!=(const Scaled& a, const Scaled& b) { return !(a == b); }
     friend bool operator<(const Scaled& a, const Scaled& b) {
         if (a.mantissa > 0.0 && b.mantissa > 0.0) {

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Purpose: what the bindings of all sketches and windows share: merging and comparing under one lock at a time, and the
+// values of answers. A bound class `Bound` holds its native structure `Native` as `Guarded<Native> guarded`.
+// Thread safety: call attached. Two structures are never locked at once: the other one is copied first.
+#pragma once
+
+#include "python.hpp"
+
+#include <string>
+#include <vector>
+
+#include <engagehub/base/errors.hpp>
+#include <engagehub/base/item.hpp>
+#include <engagehub/sketch/kind.hpp>
+
+#include "convert.hpp"
+
+namespace sketch_state {
+
+template <class Bound>
+auto copy_of(Bound& bound) {
+    return bound.guarded.with([](auto& native) { return native; });
+}
+
+// Merges all or nothing.
+template <class Bound>
+void merge(Bound& self, const py::args& others, const char* name) {
+    using Native = decltype(copy_of(self));
+    std::vector<Native> natives;
+    natives.reserve(others.size());
+    for (const py::handle other : others) {
+        if (!py::isinstance<Bound>(other)) {
+            throw engagehub::InvalidType(std::string("others must be ") + name + ", got " + convert::type_name(other));
+        }
+        natives.push_back(copy_of(py::cast<Bound&>(other)));
+    }
+    self.guarded.with([&](Native& native) {
+        Native merged = native;
+        for (const Native& other : natives) merged.merge(other);
+        native = std::move(merged);
+    });
+}
+
+template <class Bound>
+py::object equals(Bound& self, py::handle other) {
+    if (!py::isinstance<Bound>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
+    const auto theirs = copy_of(py::cast<Bound&>(other));
+    return py::bool_(self.guarded.with([&](auto& native) { return native == theirs; }));
+}
+
+template <class Bound>
+py::bytes to_bytes(Bound& self) {
+    return py::bytes(self.guarded.with([](auto& native) { return native.to_bytes(); }));
+}
+
+template <class Answer>
+py::tuple tuple_of(const Answer& answer) {
+    return py::make_tuple(answer.estimate, answer.low, answer.high);
+}
+
+// A text that was added as bytes may not be UTF-8: it comes back as bytes then.
+inline py::object item_of(const engagehub::ItemView& item) {
+    if (item.kind != engagehub::ItemKind::kText) return py::int_(item.number);
+    PyObject* text = PyUnicode_DecodeUTF8(item.text.data(), static_cast<Py_ssize_t>(item.text.size()), "strict");
+    if (text != nullptr) return py::reinterpret_steal<py::object>(text);
+    PyErr_Clear();
+    return py::bytes(item.text.data(), item.text.size());
+}
+
+}  // namespace sketch_state

@@ -1,0 +1,233 @@
+"""Check an installed engagehub-core against golden values: ``python -m engagehub_core.selftest``.
+
+It needs nothing but the package itself. Every structure is fed the same seeded input and compared with what it must
+answer, bit for bit, on every platform; every byte format makes a round trip; a 10,000-event stream is replayed into a
+database twice. A build in which a constant, a hash or an estimator differs fails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from typing import TYPE_CHECKING
+
+from engagehub_core import (
+    CountMinSketch,
+    DistinctWindow,
+    HyperLogLog,
+    Leaderboard,
+    SkipList,
+    TopK,
+    __version__,
+)
+from engagehub_core.errors import Corrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["SelfTestFailure", "run"]
+
+
+class SelfTestFailure(AssertionError):
+    """A value differs from the golden one."""
+
+
+class Checks:
+    """Counts comparisons, and stops at the first that fails."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+
+    def equal(self, what: str, got: object, wanted: object) -> None:
+        """Compare one value."""
+        if got != wanted:
+            message = f"{what}: expected {wanted!r}, got {got!r}"
+            raise SelfTestFailure(message)
+        self.passed += 1
+
+    def digest(self, what: str, values: Iterator[object] | list[object], wanted: str) -> None:
+        """Compare the SHA-256 of many values; floats count to the last bit."""
+        text = "\n".join(_canonical(value) for value in values)
+        self.equal(what, hashlib.sha256(text.encode()).hexdigest()[:16], wanted)
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, tuple):
+        return " ".join(_canonical(part) for part in value)
+    return str(value)
+
+
+def numbers(seed: int) -> Iterator[int]:
+    """Yield 31-bit pseudo-random numbers (a Lehmer generator), the same on every platform and Python version."""
+    state = seed
+    while True:
+        state = state * 48_271 % 0x7FFFFFFF
+        yield state
+
+
+def check_skip_list(checks: Checks) -> None:
+    """Ranks, positions and ranges after random changes, for every policy."""
+    for ranked, golden in (
+        (SkipList(ties="competition", order="arrival"), "901ae0ad643d3f9e"),
+        (SkipList(ties="dense", order="member"), "91c7d1b09f5fba96"),
+        (SkipList(ties="ordinal", order="arrival"), "6c545d4b753a73bc"),
+    ):
+        draw = numbers(1)
+        for _ in range(3_000):
+            member, score = next(draw) % 500, next(draw) % 40 - 20
+            if next(draw) % 4:
+                ranked.add(member, score)
+            elif member in ranked:
+                ranked.remove(member)
+        checks.digest(f"rows of {ranked!r}", list(ranked.range(0, 600)), golden)
+
+
+def check_leaderboard(checks: Checks) -> None:
+    """Decayed scores to the last bit, late changes and centuries included."""
+    for half_life, golden in (
+        (None, "2f35fe52583d4a8b"),
+        ("1s", "7fd94749920728ef"),
+        ("7d", "c5457e1075f14408"),
+        ("3652d", "b48800c5f45639b1"),
+    ):
+        board = Leaderboard(half_life, max_skew=None)
+        draw = numbers(2)
+        for _ in range(3_000):
+            member, points, at = f"m{next(draw) % 300}", next(draw) / 1_000 - 800_000, next(draw) * 2 - 10**9
+            board.add(member, points, at)
+        rows = board.top(300, at=4_000_000_000)
+        checks.digest(f"Leaderboard rows, half_life={half_life}", list(rows), golden)
+        checks.equal(f"Leaderboard merge with itself, half_life={half_life}", _doubled(board), True)
+
+
+def _doubled(board: Leaderboard) -> bool:
+    twin = board.copy()
+    twin.merge(board)
+    at = 4_000_000_000
+    pairs = zip(twin.top(300, at=at), board.top(300, at=at), strict=True)
+    return all(two.score == 2 * one.score and two[:2] == one[:2] for two, one in pairs)
+
+
+def check_hyperloglog(checks: Checks) -> None:
+    """Compare with the bytes and estimates of a Redis server, from sparse to dense, and merge in either order."""
+    few = HyperLogLog()
+    few.update(["a", "b", "c"])
+    wanted = "48594c4c01000000000000000000008060f38050b1844bfb80425a"
+    checks.equal("HyperLogLog of three items as a server stores it", few.to_redis().hex(), wanted)
+    for count, estimate in ((1_000, 996), (5_000, 4_987), (20_000, 19_865), (100_000, 100_648)):
+        seen = HyperLogLog()
+        seen.update([f"item-{number}" for number in range(count)])
+        checks.equal(f"HyperLogLog estimate of {count} items", round(seen.estimate()), estimate)
+        _round_trip(checks, seen)
+        data = seen.to_redis()
+        checks.equal(
+            f"HyperLogLog of {count} items from a server and back", HyperLogLog.from_redis(data).to_redis(), data
+        )
+    for p, golden in ((4, "b05147b0bd213c5a"), (11, "82c60322e1c8b563"), (18, "1ac5ceb12032bd8e")):
+        halves = HyperLogLog(p), HyperLogLog(p)
+        for half, start in zip(halves, (0, 20_000), strict=True):
+            half.update(range(start, start + 30_000))
+        checks.equal(f"HyperLogLog merges in either order at p={p}", halves[0] | halves[1], halves[1] | halves[0])
+        both = halves[0] | halves[1]
+        checks.digest(f"HyperLogLog of integers at p={p}", [both.answer(), both.to_bytes().hex()], golden)
+
+
+def check_count_min_sketch(checks: Checks) -> None:
+    """Estimates, bounds and bytes of a skewed stream."""
+    counts = CountMinSketch(width=300, depth=4)
+    truth: dict[str, int] = {}
+    draw = numbers(3)
+    for _ in range(5_000):
+        item, weight = f"i{next(draw) % (1 + next(draw) % 900)}", next(draw) % 5
+        counts.add(item, weight)
+        truth[item] = truth.get(item, 0) + weight
+    under = [item for item, count in truth.items() if counts.bounds(item)[1] < count]
+    checks.equal("CountMinSketch items that are under-estimated", under, [])
+    checks.digest(
+        "CountMinSketch", [*(counts.answer(item) for item in truth), counts.to_bytes().hex()], "16eddf5e9c618a4f"
+    )
+    _round_trip(checks, counts)
+
+
+def check_top_k(checks: Checks) -> None:
+    """Heavy hitters with and without decay."""
+    for half_life, golden in ((None, "a7b0e5f8543ddcd5"), ("1h", "de08626bacb4fec9")):
+        trends = TopK(20, half_life=half_life, width=128)
+        draw = numbers(4)
+        for step in range(5_000):
+            trends.add(next(draw) % (1 + next(draw) % 400), at=1_700_000_000 + step * 7)
+        checks.digest(f"TopK rows, half_life={half_life}", list(trends.top(20, at=1_700_040_000)), golden)
+        _round_trip(checks, trends)
+
+
+def check_distinct_window(checks: Checks) -> None:
+    """Buckets that come and go, late members, and the interval that an answer covers."""
+    window = DistinctWindow("1h", max_skew=None)
+    draw = numbers(5)
+    for step in range(5_000):
+        window.add(next(draw) % 3_000, at=1_700_000_000 + step * 2 - next(draw) % 9_000)
+    answers = [window.answer(span, at=1_700_010_000) for span in ("1m", "10m", "1h")]
+    covered = [window.interval(span, at=1_700_010_000) for span in ("1m", "10m", "1h")]
+    checks.digest("DistinctWindow", [window.late, *answers, *covered], "bdcbee08f15c115a")
+    _round_trip(checks, window)
+
+
+def _round_trip(checks: Checks, structure: HyperLogLog | CountMinSketch | TopK | DistinctWindow) -> None:
+    """Read the bytes back, and refuse them with any one byte altered."""
+    data = structure.to_bytes()
+    name = type(structure).__name__
+    checks.equal(f"{name} read back", type(structure).from_bytes(data).to_bytes(), data)
+    for place in range(0, len(data), 1 + len(data) // 50):
+        altered = bytearray(data)
+        altered[place] ^= 0x10
+        try:
+            type(structure).from_bytes(bytes(altered))
+        except Corrupted:
+            continue
+        checks.equal(f"{name} with byte {place} altered", "accepted", "refused")
+    checks.passed += 1
+
+
+CHECKS: tuple[Callable[[Checks], None], ...] = (
+    check_skip_list,
+    check_leaderboard,
+    check_hyperloglog,
+    check_count_min_sketch,
+    check_top_k,
+    check_distinct_window,
+)
+
+
+def run() -> int:
+    """Run every check and print one line for each.
+
+    Returns
+    -------
+    int
+        The exit code: 0, or 1 where a check failed.
+
+    Examples
+    --------
+    >>> from engagehub_core import selftest
+    >>> selftest.run()  # doctest: +SKIP
+    0
+    """
+    total = 0
+    for check in CHECKS:
+        checks = Checks()
+        name = check.__name__.removeprefix("check_")
+        try:
+            check(checks)
+        except SelfTestFailure as failure:
+            sys.stdout.write(f"{name}: FAILED: {failure}\n")
+            return 1
+        sys.stdout.write(f"{name}: {checks.passed} checks passed\n")
+        total += checks.passed
+    sys.stdout.write(f"engagehub-core {__version__}: {total} checks passed\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run())

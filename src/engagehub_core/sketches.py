@@ -1,0 +1,534 @@
+"""Approximate summaries that merge: distinct counts, frequencies and heavy hitters, each answer with its bounds."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from engagehub_core import _native
+from engagehub_core.durations import parse_duration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime, timedelta
+    from typing import Self
+
+    from engagehub_core._native import _BytesLike
+
+__all__ = ["CountMinSketch", "HyperLogLog", "Row", "TopK"]
+
+
+class HyperLogLog(_native.HyperLogLog):
+    """How many distinct items were added, from a few kilobytes, within a known error.
+
+    Parameters
+    ----------
+    p : int, default 14
+        The precision, 4 to 18: 2 ** p registers. One standard error is 1.04 / sqrt(2 ** p), 0.81 % at 14.
+
+    Raises
+    ------
+    InvalidType, InvalidArgument
+        If p isn't an int from 4 to 18.
+
+    Notes
+    -----
+    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they
+    are the UTF-8. Sketches of any p merge, exactly and in any order, at the lower p.
+
+    Memory: 4 bytes for each register in use up to a sixteenth of them, then 2 ** p bytes.
+
+    Thread safety: every method may be called from any thread.
+
+    References
+    ----------
+    Flajolet, Fusy, Gandouet, Meunier: HyperLogLog, 2007. Ertl: New cardinality estimation algorithms for HyperLogLog
+    sketches, 2017 (the estimator). The hash and the bit split are those of Redis and Valkey.
+
+    Examples
+    --------
+    >>> seen = HyperLogLog(p=14)
+    >>> seen.update(["ada", "bob", "ada"])
+    >>> round(seen.estimate())
+    2
+    """
+
+    __slots__ = ()
+
+    def __init__(self, p: int = 14) -> None:
+        super().__init__(p)
+
+    @classmethod
+    def from_bytes(cls, data: _BytesLike) -> Self:
+        """Read what to_bytes wrote.
+
+        Parameters
+        ----------
+        data : bytes, bytearray or memoryview
+            All of it.
+
+        Returns
+        -------
+        HyperLogLog
+            Equal to the one that was written.
+
+        Raises
+        ------
+        InvalidType
+            If data isn't a buffer.
+        Corrupted
+            If to_bytes didn't write it.
+        Incompatible
+            If a newer version did.
+
+        Notes
+        -----
+        O(bytes).
+
+        Examples
+        --------
+        >>> seen = HyperLogLog()
+        >>> seen.add("ada")
+        >>> HyperLogLog.from_bytes(seen.to_bytes()) == seen
+        True
+        """
+        return cls._of(_native.HyperLogLog._from_bytes(data))
+
+    @classmethod
+    def from_redis(cls, data: _BytesLike) -> Self:
+        """Read the value that a Redis or Valkey server holds for a HyperLogLog key.
+
+        Parameters
+        ----------
+        data : bytes, bytearray or memoryview
+            What ``GET key`` returns: the server's dense or sparse form.
+
+        Returns
+        -------
+        HyperLogLog
+            Of p = 14. The first item added fixes its kind, for the bytes don't tell.
+
+        Raises
+        ------
+        InvalidType
+            If data isn't a buffer.
+        Corrupted
+            If a server didn't write it.
+
+        Notes
+        -----
+        O(2^14).
+
+        Examples
+        --------
+        >>> data = bytes.fromhex("48594c4c01000000000000000000008060f38050b1844bfb80425a")
+        >>> seen = HyperLogLog.from_redis(data)
+        >>> seen.add("a")
+        >>> round(seen.estimate())
+        3
+        """
+        return cls._of(_native.HyperLogLog._from_redis(data))
+
+    def copy(self) -> Self:
+        """Return an independent copy.
+
+        Returns
+        -------
+        HyperLogLog
+            Equal to this one.
+
+        Notes
+        -----
+        O(2^p), less while the sketch is small.
+
+        Examples
+        --------
+        >>> seen = HyperLogLog()
+        >>> later = seen.copy()
+        >>> later.add("ada")
+        >>> seen.is_empty
+        True
+        """
+        return self._of(self)
+
+    @classmethod
+    def _of(cls, native: _native.HyperLogLog) -> Self:
+        new = cls.__new__(cls)
+        _native.HyperLogLog.__init__(new, native)
+        return new
+
+    def __or__(self, other: HyperLogLog) -> Self:
+        if not isinstance(other, HyperLogLog):
+            return NotImplemented
+        union = self.copy()
+        union.merge(other)
+        return union
+
+    def __ior__(self, other: HyperLogLog) -> Self:
+        if not isinstance(other, HyperLogLog):
+            return NotImplemented
+        self.merge(other)
+        return self
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes]]:
+        return type(self).from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} p={self.p} estimate={self.estimate():.0f}>"
+
+
+class CountMinSketch(_native.CountMinSketch):
+    """How often each item was added, never under-estimated, in a table of fixed size.
+
+    Parameters
+    ----------
+    width : int, default 2048
+        Cells in a row; needs no power of two.
+    depth : int, default 4
+        Rows, at most 64; width * depth is at most 2 ** 27.
+
+    Raises
+    ------
+    InvalidType, InvalidArgument
+        If a size isn't an int in its range.
+
+    Notes
+    -----
+    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they
+    are the UTF-8. Weights are integers of at least 0: what was counted can't be taken back.
+
+    Memory: 8 bytes a cell.
+
+    Thread safety: every method may be called from any thread.
+
+    References
+    ----------
+    Cormode, Muthukrishnan: An improved data stream summary: the count-min sketch and its applications, 2005. Estan,
+    Varghese: New directions in traffic measurement and accounting, 2002 (conservative update).
+
+    Examples
+    --------
+    >>> counts = CountMinSketch(width=2048, depth=4)
+    >>> counts.update(["general", "help", "general"])
+    >>> counts.estimate("general")
+    2
+    """
+
+    __slots__ = ()
+
+    def __init__(self, width: int = 2048, depth: int = 4) -> None:
+        super().__init__(width, depth)
+
+    @classmethod
+    def from_error(cls, error: float, confidence: float = 0.99) -> Self:
+        """Return an empty sketch of the smallest size that keeps an error with a confidence.
+
+        Parameters
+        ----------
+        error : float
+            Between 0 and 1: estimates exceed the truth by more than error * total only with probability 1 - confidence.
+        confidence : float, default 0.99
+            Between 0 and 1.
+
+        Returns
+        -------
+        CountMinSketch
+            Of ceil(e / error) cells in each of ceil(ln(1 / (1 - confidence))) rows.
+
+        Raises
+        ------
+        InvalidType, InvalidArgument
+            If an argument is refused, or both need more than 2 ** 27 cells.
+
+        Notes
+        -----
+        O(width * depth).
+
+        Examples
+        --------
+        >>> counts = CountMinSketch.from_error(0.001, confidence=0.99)
+        >>> counts.width, counts.depth
+        (2719, 5)
+        """
+        return cls._of(_native.CountMinSketch(*_native.CountMinSketch._size_for(error, confidence)))
+
+    @classmethod
+    def from_bytes(cls, data: _BytesLike) -> Self:
+        """Read what to_bytes wrote.
+
+        Parameters
+        ----------
+        data : bytes, bytearray or memoryview
+            All of it.
+
+        Returns
+        -------
+        CountMinSketch
+            Equal to the one that was written.
+
+        Raises
+        ------
+        InvalidType
+            If data isn't a buffer.
+        Corrupted
+            If to_bytes didn't write it.
+        Incompatible
+            If a newer version did.
+
+        Notes
+        -----
+        O(bytes).
+
+        Examples
+        --------
+        >>> counts = CountMinSketch()
+        >>> counts.add("general", 3)
+        >>> CountMinSketch.from_bytes(counts.to_bytes()) == counts
+        True
+        """
+        return cls._of(_native.CountMinSketch._from_bytes(data))
+
+    def copy(self) -> Self:
+        """Return an independent copy.
+
+        Returns
+        -------
+        CountMinSketch
+            Equal to this one.
+
+        Notes
+        -----
+        O(width * depth).
+
+        Examples
+        --------
+        >>> counts = CountMinSketch()
+        >>> later = counts.copy()
+        >>> later.add("general")
+        >>> counts.total
+        0
+        """
+        return self._of(self)
+
+    @classmethod
+    def _of(cls, native: _native.CountMinSketch) -> Self:
+        new = cls.__new__(cls)
+        _native.CountMinSketch.__init__(new, native)
+        return new
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes]]:
+        return type(self).from_bytes, (self.to_bytes(),)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} width={self.width} depth={self.depth} total={self.total}>"
+
+
+class Row(NamedTuple):
+    """An item of :meth:`TopK.top` with its weight.
+
+    Attributes
+    ----------
+    item : int, str or bytes
+        What was counted.
+    estimate : float
+        The truth where low and high are equal.
+    low, high : float
+        Bounds: low <= truth <= high.
+    """
+
+    item: int | str | bytes
+    estimate: float
+    low: float
+    high: float
+
+
+class TopK(_native.TopK):
+    """The heaviest items of a stream; with a half-life, the trending ones.
+
+    Parameters
+    ----------
+    k : int, default 100
+        How many items to keep, at most 2 ** 20.
+    half_life : str, int, float, timedelta or None, default None
+        After which time a weight counts half, such as ``"1h"``; None keeps plain counts.
+    width : int, default 2048
+        Cells in a row of the table that bounds all other items.
+    depth : int, default 4
+        Rows of that table, at most 64; width * depth is at most 2 ** 27.
+    clock : callable, default time.time
+        What «now» is: returns an instant. Without a half-life it is never called.
+
+    Raises
+    ------
+    InvalidType, InvalidArgument
+        If an argument is refused.
+
+    Notes
+    -----
+    Items are int (signed 64 bits), str or bytes; one sketch holds one kind, and bytes count as the text of which they
+    are the UTF-8 (bytes that aren't UTF-8 come back as bytes).
+
+    Answers are as of the instant asked for, but never before the newest event. Integer weights without a half-life are
+    exact while they sum up to at most 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the
+    last digits at least. What is more than about 1,000 half-lives behind the newest event counts as 0 in low and as 2
+    ** -1022 of it in high.
+
+    Memory: 8 bytes a cell, and about 100 bytes and the text for each of the k.
+
+    Thread safety: every method may be called from any thread; the clock is called outside the lock.
+
+    References
+    ----------
+    Roy, Khan, Alonso: Augmented sketch: faster and more accurate stream processing, 2016. Estan, Varghese: New
+    directions in traffic measurement and accounting, 2002 (conservative update). Cormode, Shkapenyuk, Srivastava, Xu:
+    Forward decay, 2009.
+
+    Examples
+    --------
+    >>> trends = TopK(100, half_life="1h")
+    >>> trends.update(["general", "help", "general"], at=0)
+    >>> for row in trends.top(1, at=3600):
+    ...     print(row.item, row.estimate)
+    general 1.0
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        k: int = 100,
+        *,
+        half_life: str | float | timedelta | None = None,
+        width: int = 2048,
+        depth: int = 4,
+        clock: Callable[[], float | datetime] = time.time,
+    ) -> None:
+        micros = 0 if half_life is None else parse_duration(half_life, "half_life")
+        super().__init__(k, micros, width, depth, clock)
+
+    def top(self, n: int = 10, at: float | datetime | None = None) -> list[Row]:
+        """Return the items with the largest estimates, the largest first.
+
+        Parameters
+        ----------
+        n : int, default 10
+            How many at the most; never more than k.
+        at : int, float, datetime or None, default None
+            As of when, but never before the newest event; None is now.
+
+        Returns
+        -------
+        list of Row
+            Of equal estimates the smaller item comes first: ints by value, texts by their UTF-8.
+
+        Raises
+        ------
+        InvalidType, InvalidArgument
+            If an argument is refused.
+
+        Notes
+        -----
+        O(k log n).
+
+        Examples
+        --------
+        >>> trends = TopK(10)
+        >>> trends.update(["general", "help", "general"])
+        >>> trends.top(1)
+        [Row(item='general', estimate=2.0, low=2.0, high=2.0)]
+        """
+        return [Row(*row) for row in self._top(n, at)]
+
+    @classmethod
+    def from_bytes(cls, data: _BytesLike, *, clock: Callable[[], float | datetime] = time.time) -> Self:
+        """Read what to_bytes wrote.
+
+        Parameters
+        ----------
+        data : bytes, bytearray or memoryview
+            All of it.
+        clock : callable, default time.time
+            The new sketch's clock.
+
+        Returns
+        -------
+        TopK
+            Equal to the one that was written.
+
+        Raises
+        ------
+        InvalidType
+            If data isn't a buffer or the clock can't be called.
+        Corrupted
+            If to_bytes didn't write it.
+        Incompatible
+            If a newer version did.
+
+        Notes
+        -----
+        O(bytes).
+
+        Examples
+        --------
+        >>> trends = TopK(10)
+        >>> trends.add("general", 3)
+        >>> TopK.from_bytes(trends.to_bytes()).estimate("general")
+        3.0
+        """
+        return cls._of(_native.TopK._from_bytes(data, clock))
+
+    def copy(self) -> Self:
+        """Return an independent copy with the same clock.
+
+        Returns
+        -------
+        TopK
+            Equal to this one.
+
+        Notes
+        -----
+        O(width * depth + k).
+
+        Examples
+        --------
+        >>> trends = TopK(10)
+        >>> later = trends.copy()
+        >>> later.add("general")
+        >>> len(trends)
+        0
+        """
+        return self._of(self)
+
+    @classmethod
+    def _of(cls, native: _native.TopK) -> Self:
+        new = cls.__new__(cls)
+        _native.TopK.__init__(new, native)
+        return new
+
+    @classmethod
+    def _restore(cls, data: bytes, clock: Callable[[], float | datetime]) -> Self:
+        return cls.from_bytes(data, clock=clock)
+
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, Callable[[], float | datetime]]]:
+        return type(self)._restore, (self.to_bytes(), self._clock)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} k={self.k} half_life={self.half_life} len={len(self)}>"

@@ -1,0 +1,329 @@
+"""Leaderboard beside its model, and at its edges."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import threading
+import weakref
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from models.leaderboard import LeaderboardModel
+
+from engagehub_core import Entry, Leaderboard
+from engagehub_core.errors import EngageHubError, Incompatible, InvalidArgument, InvalidType, UnknownMember
+
+HALF_LIFE = 3600
+INSTANTS = st.integers(0, 40).map(lambda count: count * HALF_LIFE)
+POINTS = st.integers(-20, 20)
+
+
+class LeaderboardMachine(RuleBasedStateMachine):
+    """Random changes and questions, in whole half-lives so that doubles are exact."""
+
+    @initialize(
+        half_life=st.sampled_from([None, HALF_LIFE]),
+        ties=st.sampled_from(["competition", "dense", "ordinal"]),
+        order=st.sampled_from(["arrival", "member"]),
+        text=st.booleans(),
+    )
+    def start(self, half_life, ties, order, text):
+        self.board = Leaderboard(half_life, ties=ties, order=order)
+        self.model = LeaderboardModel(half_life, ties, order)
+        self.name = (lambda number: f"é{number}") if text else (lambda number: number)
+
+    @rule(number=st.integers(-4, 8), points=POINTS, at=INSTANTS)
+    def add(self, number, points, at):
+        member = self.name(number)
+        assert self.board.add(member, points, at) == self.model.add(member, points, at)
+
+    @rule(changes=st.lists(st.tuples(st.integers(-4, 8), POINTS, INSTANTS), max_size=20))
+    def update(self, changes):
+        self.board.update([self.name(c[0]) for c in changes], [c[1] for c in changes], [c[2] for c in changes])
+        for number, points, at in changes:
+            self.model.add(self.name(number), points, at)
+
+    @rule(number=st.integers(-4, 8), score=POINTS, at=INSTANTS)
+    def set(self, number, score, at):
+        member = self.name(number)
+        if at < self.model.last.get(member, at):
+            with pytest.raises(InvalidArgument, match="at must not be before the member's newest change"):
+                self.board.set(member, score, at)
+        else:
+            assert self.board.set(member, score, at) == self.model.set(member, score, at)
+
+    @rule(number=st.integers(-4, 8), at=INSTANTS)
+    def remove(self, number, at):
+        member = self.name(number)
+        if member in self.model.sums:
+            assert self.board.remove(member, at) == self.model.score(member, at)
+            self.model.remove(member)
+        else:
+            with pytest.raises(UnknownMember):
+                self.board.remove(member)
+
+    @precondition(lambda self: self.model.sums)
+    @rule(data=st.data(), at=INSTANTS, n=st.integers(0, 4))
+    def ask(self, data, at, n):
+        rows = self.model.rows(at)
+        member = data.draw(st.sampled_from(sorted(self.model.sums)))
+        position = [row[1] for row in rows].index(member)
+        assert self.board.rank(member) == rows[position][0]
+        assert self.board.score(member, at) == rows[position][2]
+        assert self.board.percentile(member) == self.model.percentile(member)
+        assert self.board.around(member, n, at) == rows[max(0, position - n) : position + n + 1]
+        assert self.board.page(n, 3, at) == rows[n : n + 3]
+        low, high = sorted(data.draw(st.tuples(POINTS, POINTS)))
+        inside = [row for row in rows if low <= row[2] <= high]
+        assert self.board.between(low, high, at) == inside
+        assert self.board.count(low, high, at) == len(inside)
+
+    @invariant()
+    def agree(self):
+        if not hasattr(self, "board"):
+            return
+        self.board._check()
+        rows = self.board.top(len(self.board) + 1, at=0)
+        assert rows == self.model.rows(0)
+        assert self.board.copy().top(len(rows), at=0) == rows
+
+
+TestLeaderboardMachine = LeaderboardMachine.TestCase
+TestLeaderboardMachine.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+
+
+def test_the_score_halves_with_every_half_life():
+    board = Leaderboard(half_life=timedelta(days=7))
+    assert board.add("ada", 10, at=0) == 10.0
+    assert board.score("ada", at=7 * 86_400) == 5.0
+    assert board.half_life == 7 * 86_400.0
+
+
+def test_rows_name_their_fields():
+    board = Leaderboard()
+    board.add("ada", 3, at=5)
+    assert board.top(1) == [Entry(rank=1, member="ada", score=3.0, last_at=5.0)]
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        1_700_000_000,
+        1_700_000_000.0,
+        datetime.fromtimestamp(1_700_000_000, UTC),
+        datetime.fromtimestamp(1_700_000_000, timezone(timedelta(hours=-9, minutes=30))),
+    ],
+)
+def test_an_instant_may_be_seconds_or_an_aware_datetime(at):
+    board = Leaderboard()
+    board.add("ada", 1, at=at)
+    assert board.newest_at == 1_700_000_000.0
+
+
+def test_instants_keep_microseconds_before_the_epoch_too():
+    board = Leaderboard()
+    board.add("ada", 1, at=datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))
+    assert board.newest_at == -1e-06
+
+
+def test_at_none_is_the_clock():
+    board = Leaderboard(clock=lambda: 42)
+    board.add("ada", 1)
+    assert board.top(1)[0].last_at == 42.0
+
+
+@pytest.mark.parametrize(
+    ("member", "points", "at", "error", "message"),
+    [
+        (True, 1, 0, InvalidType, "member must be int or str, got bool"),
+        (None, 1, 0, InvalidType, "member must be int or str, got NoneType"),
+        (1.5, 1, 0, InvalidType, "member must be int or str, got float"),
+        (b"ada", 1, 0, InvalidType, "member must be int or str, got bytes"),
+        (2**63, 1, 0, InvalidArgument, "member must fit in a signed 64-bit integer, got 9223372036854775808"),
+        ("\ud800", 1, 0, InvalidArgument, "member must be text without lone surrogates"),
+        ("ada", float("nan"), 0, InvalidArgument, "points must be finite, got nan"),
+        ("ada", float("inf"), 0, InvalidArgument, "points must be finite, got inf"),
+        ("ada", 10**400, 0, InvalidArgument, "points must fit in a double"),
+        ("ada", 1e291, 0, InvalidArgument, "points must be a finite number of at most 1e290 either way"),
+        ("ada", True, 0, InvalidType, "points must be int or float, got bool"),
+        ("ada", "3", 0, InvalidType, "points must be int or float, got str"),
+        ("ada", 1, float("nan"), InvalidArgument, "at must be Unix seconds between the years 1 and 9999, got nan"),
+        ("ada", 1, 1_700_000_000_000, InvalidArgument, "at must be Unix seconds between the years 1 and 9999"),
+        ("ada", 1, datetime(2026, 1, 1), InvalidArgument, "at must be an aware datetime, got a naive one"),
+        ("ada", 1, True, InvalidType, "at must be Unix seconds .* got bool"),
+        ("ada", 1, "now", InvalidType, "at must be Unix seconds .* got str"),
+    ],
+)
+def test_bad_input_is_refused_by_name_and_changes_nothing(member, points, at, error, message):
+    board = Leaderboard()
+    board.add("bob", 1, at=0)
+    for call in (board.add, board.set):
+        with pytest.raises(error, match=message.replace("points", "(points|score)")) as caught:
+            call(member, points, at)
+        assert isinstance(caught.value, EngageHubError)
+    with pytest.raises(error):
+        board.update([member], [points], [at])
+    assert board.top(9, at=0) == [(1, "bob", 1.0, 0.0)]
+
+
+def test_one_board_keeps_to_one_kind_of_member():
+    board = Leaderboard()
+    board.add("ada", 1, at=0)
+    with pytest.raises(InvalidType, match="member must be str as all before it, got int"):
+        board.add(7, 1, at=0)
+    with pytest.raises(InvalidType, match="members must be str as all before it, got int"):
+        board.update(["bob", 7], 1, at=0)
+    assert [row.member for row in board.top()] == ["ada"]
+    board.clear()
+    board.add(7, 1, at=0)
+
+
+def test_a_batch_is_checked_whole_before_its_first_change():
+    board = Leaderboard()
+    for points in ([1, float("nan")], [1, "2"], [1, 1e300], [1]):
+        with pytest.raises(EngageHubError):
+            board.update(["ada", "bob"], points, at=0)
+    with pytest.raises(InvalidArgument, match="at must have 2 values as the items have, got 3"):
+        board.update(["ada", "bob"], 1, at=[0, 1, 2])
+    with pytest.raises(InvalidType, match="members must be a sequence or an array, got str"):
+        board.update("ada", 1, at=0)
+    assert len(board) == 0
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64"])
+def test_batches_take_numpy_arrays_of_any_integer_type(dtype):
+    numpy = pytest.importorskip("numpy")
+    members = numpy.array([1, 2, 1], dtype=dtype)
+    board = Leaderboard()
+    board.update(members, numpy.array([1.5, 2, 3], dtype="float32"), numpy.array([0, 1, 2], dtype=dtype))
+    assert board.top(2, at=2) == [(1, 1, 4.5, 2.0), (2, 2, 2.0, 1.0)]
+    assert board.add(members[0], numpy.float64(1), numpy.int64(2)) == 5.5
+
+
+def test_batches_refuse_arrays_that_they_would_misread():
+    numpy = pytest.importorskip("numpy")
+    board = Leaderboard()
+    with pytest.raises(InvalidType, match="members must be a buffer of integers"):
+        board.update(numpy.array([1.0]), 1, at=0)
+    with pytest.raises(InvalidArgument, match="members must be a contiguous buffer"):
+        board.update(numpy.arange(10)[::2], 1, at=0)
+    with pytest.raises(InvalidArgument, match="members must have one dimension, got 2"):
+        board.update(numpy.zeros((2, 2), dtype="int64"), 1, at=0)
+    with pytest.raises(InvalidType, match="native integers or floats, got format >"):
+        board.update(numpy.array([1], dtype=">i8"), 1, at=0)
+    with pytest.raises(InvalidArgument, match=r"members\[1\] must fit in a signed 64-bit integer"):
+        board.update(numpy.array([1, 2**63], dtype="uint64"), 1, at=0)
+    with pytest.raises(InvalidType, match="native integers or floats"):
+        board.update(numpy.array([True]), 1, at=0)
+    assert len(board) == 0
+
+
+def test_stamps_far_ahead_of_the_clock_are_refused_unless_trusted():
+    board = Leaderboard(clock=lambda: 1000, max_skew=60)
+    board.add("ada", 1, at=1060)
+    with pytest.raises(InvalidArgument, match=r"at must be at most 60.* s ahead of the clock"):
+        board.add("ada", 1, at=1060.5)
+    with pytest.raises(InvalidArgument, match="ahead of the clock"):
+        board.update(["ada", "bob"], 1, at=[0, 2000])
+    assert board.top() == [(1, "ada", 1.0, 1060.0)]
+    trusting = Leaderboard(clock=lambda: 1000, max_skew=None)
+    trusting.add("ada", 1, at=10**10)
+
+
+def test_a_clock_that_raises_changes_nothing():
+    def clock():
+        raise OSError("no clock")
+
+    board = Leaderboard(clock=clock)
+    with pytest.raises(OSError, match="no clock"):
+        board.add("ada", 1)
+    assert len(board) == 0
+
+
+def test_unknown_members_raise_a_key_error_that_shows_them():
+    board = Leaderboard()
+    for ask in (board.score, board.rank, board.percentile, board.around, board.remove):
+        with pytest.raises(UnknownMember, match=r"^member must be present, got 'ada'$") as caught:
+            ask("ada")
+        assert isinstance(caught.value, KeyError)
+    assert "ada" not in board
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"half_life": 0}, "half_life must be between"),
+        ({"half_life": "seven days"}, "half_life must be a number and a unit"),
+        ({"half_life": -1}, "half_life must be between"),
+        ({"half_life": float("nan")}, "half_life must be between"),
+        ({"ties": "fair"}, "ties must be 'competition', 'dense' or 'ordinal', got 'fair'"),
+        ({"order": "age"}, "order must be 'arrival' or 'member', got 'age'"),
+        ({"clock": 7}, "clock must be callable, got int"),
+        ({"max_skew": "soon"}, "max_skew must be a number and a unit"),
+    ],
+)
+def test_bad_options_are_refused_by_name(arguments, message):
+    with pytest.raises(EngageHubError, match=message):
+        Leaderboard(**arguments)
+
+
+def test_negative_sizes_are_refused():
+    board = Leaderboard()
+    with pytest.raises(InvalidArgument, match="limit must be at least 0, got -1"):
+        board.top(-1)
+    with pytest.raises(InvalidType, match="limit must be int, got float"):
+        board.top(1.0)
+    with pytest.raises(InvalidArgument, match="high must be finite, got nan"):
+        board.count(0, float("nan"))
+    assert board.count(float("-inf"), float("inf")) == 0
+
+
+def test_boards_of_different_half_lives_do_not_merge():
+    with pytest.raises(Incompatible, match="half_life must be equal to merge"):
+        Leaderboard("7d").merge(Leaderboard("6d"))
+
+
+def test_a_copy_is_independent():
+    board = Leaderboard("1d", ties="dense", order="member", clock=lambda: 5, max_skew=9)
+    board.add("ada", 1)
+    for twin in (board.copy(), copy.copy(board), copy.deepcopy(board)):
+        twin.add("ada", 1)
+        assert (twin.ties, twin.order, twin.half_life, twin.clock()) == ("dense", "member", 86_400.0, 5)
+        with pytest.raises(InvalidArgument):
+            twin.add("ada", 1, at=15)
+    assert board.score("ada") == 1.0
+
+
+def test_a_clock_that_refers_to_its_board_is_collected():
+    def clock_of_a_board_in_a_cycle():
+        holder = []
+        holder.append(Leaderboard(clock=lambda: len(holder)))
+        return weakref.ref(holder[0].clock)
+
+    clock = clock_of_a_board_in_a_cycle()
+    gc.collect()
+    assert clock() is None
+
+
+def test_threads_lose_no_change():
+    board = Leaderboard("1d", clock=lambda: 0)
+    members = list(range(50))
+
+    def work():
+        for _ in range(40):
+            board.update(members, 1, at=0)
+            board.add(7, 1, at=0)
+            board.top(5)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    board._check()
+    assert board.score(7) == 320.0
+    assert {row.score for row in board.page(1, 49)} == {160.0}
