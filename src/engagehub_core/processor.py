@@ -65,8 +65,8 @@ Sequence.register(EventBatch)
 class ProcessorStats(NamedTuple):
     """The account of an event processor at one moment.
 
-    In every snapshot ``offered = accepted + refused``, ``accepted = queued + in_flight + delivered + failed + evicted`` and
-    ``delivered = written + duplicate + rejected``.
+    In every snapshot ``offered = accepted + refused``, ``accepted = queued + in_flight + delivered + failed +
+    evicted`` and ``delivered = written + duplicate + rejected``.
 
     Attributes
     ----------
@@ -116,13 +116,13 @@ class EventProcessor(_native.EventProcessor):
     Parameters
     ----------
     sink : Sink, callable or None
-        Where batches go: an object with ``write(batch)`` and, if it needs them, ``open()`` and ``close()``; or a function of
-        a batch. None counts every event as written.
+        Where batches go: an object with ``write(batch)`` and, if it needs them, ``open()`` and ``close()``; or a
+        function of a batch. None counts every event as written.
     capacity : int, default 16384
         How many events may wait, from 2 to 2**26; rounded up to a power of two.
     workers : int, default 1
-        Threads, from 1 to 64. With one, events reach the sink in the order of their acceptance; with more, that holds only
-        within a batch. The sink is never called twice at a time.
+        Threads, from 1 to 64. With one, events reach the sink in the order of their acceptance; with more, that holds
+        only within a batch. The sink is never called twice at a time.
     batch_size : int, default 1000
         Events in a batch at most.
     flush_interval : float, default 0.5
@@ -143,15 +143,15 @@ class EventProcessor(_native.EventProcessor):
 
     Notes
     -----
-    Thread safety: every method from any thread. `flush` and `close` can't be called by the sink, since they would wait for
-    it; `push` can, and doesn't wait there even with ``"block"``.
+    Thread safety: every method from any thread. `flush` and `close` can't be called by the sink, since they would
+    wait for it; `push` can, and doesn't wait there even with ``"block"``.
 
     `push` is O(bytes of the event). Memory: at most `capacity` + `workers` * `batch_size` + `keep_failed` events.
 
-    What the sink raises, SystemExit and KeyboardInterrupt included, never ends a worker: the batch counts as failed, is kept,
-    and the first error comes out of the next `flush` or `close`. A processor that is dropped without `close`, and one that
-    is open when the interpreter ends, delivers what it has within 5 seconds; `sys.unraisablehook` is told of errors and of
-    what remains. In the child of a fork it is closed.
+    What the sink raises, SystemExit and KeyboardInterrupt included, never ends a worker: the batch counts as failed,
+    is kept, and the first error comes out of the next `flush` or `close`. A processor that is dropped without
+    `close`, and one that is open when the interpreter ends, delivers what it has within 5 seconds;
+    `sys.unraisablehook` is told of errors and of what remains. In the child of a fork it is closed.
 
     Used in a ``with`` statement it is closed at the end, also after an exception.
 
@@ -264,8 +264,8 @@ class EventProcessor(_native.EventProcessor):
 
         Notes
         -----
-        A batch that isn't full goes out at once. Events that are accepted meanwhile are not waited for. Waiting lets other
-        threads run, and Ctrl-C interrupts it.
+        A batch that isn't full goes out at once. Events that are accepted meanwhile are not waited for. Waiting lets
+        other threads run, and Ctrl-C interrupts it.
 
         Examples
         --------
