@@ -7,7 +7,6 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from engagehub_core import _native
@@ -15,6 +14,7 @@ from engagehub_core._native import EventBatch
 from engagehub_core.errors import Closed, InvalidType, SinkError
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from types import TracebackType
     from typing import Self
 
@@ -359,7 +359,7 @@ class EventProcessor(_native.EventProcessor):
             return
         try:
             self.close()
-        except Exception as late:
+        except Exception as late:  # noqa: BLE001 - whatever it is, it must not hide the body's
             # The body's own exception goes on its way.
             _native.write_unraisable(late, self)
 
@@ -415,7 +415,7 @@ def _close_all() -> None:
             continue
         try:
             processor.close(max(0.0, deadline - time.monotonic()))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - the interpreter ends, nobody else can be told
             _native.write_unraisable(error, processor)
     _native.shut_interpreter(1.0)
 

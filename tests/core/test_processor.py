@@ -748,7 +748,7 @@ def test_an_error_that_cannot_be_shown_is_reported_by_its_type():
 
     events = EventProcessor(sink)
     events.push("k", 1)
-    with pytest.raises(SinkError, match="the first with Mute$"):
+    with pytest.raises(SinkError, match=r"the first with Mute$"):
         events.close()
 
 
@@ -999,7 +999,7 @@ def test_the_interpreter_ends_with_pending_events():
 
 
 def test_the_interpreter_ends_and_tells_of_errors():
-    out, err, _ = run_script(
+    _, err, _ = run_script(
         """
         from engagehub_core import EventProcessor
         def broken(batch): raise OSError("disk full")

@@ -28,7 +28,7 @@ _OWN = {
 class _Stopped(click.ClickException):
     def __init__(self, message: str, exit_code: int) -> None:
         super().__init__(message)
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc]  # click 8.5 calls it a class variable, and reads it off self
 
 
 class _Commands(click.Group):

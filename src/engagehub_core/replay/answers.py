@@ -135,7 +135,7 @@ class Answers:
             )
             points = list(filter(None, points))
         else:
-            channels = columns["channel"]
+            channels = list(columns["channel"])
         self._board.update(members, points, at=seconds)
         if not all(channels):
             seconds = list(compress(seconds, channels))

@@ -114,7 +114,7 @@ def _csv_records(source: _PushBack, places: list[int], width: int) -> Iterator[N
     pick: Callable[[list[str]], Fields] = itemgetter(*places)
     for line in source:
         if line.__class__ is Malformed:
-            yield line  # type: ignore[misc]
+            yield line
             continue
         number, text = line  # type: ignore[misc]
         if not text:
