@@ -23,9 +23,9 @@
 #include <engagehub/pipeline/event_processor.hpp>
 
 #include "convert.hpp"
+#include "errors.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
-#include "raise.hpp"
 #include "register.hpp"
 
 namespace {
@@ -377,7 +377,7 @@ public:
 
     engagehub::EventProcessor& core() {
         if (core_ == nullptr)
-            raise::error("Closed", "the event processor belongs to the process that made it, not to its child");
+            errors::raise("Closed", "the event processor belongs to the process that made it, not to its child");
         return *core_;
     }
 
@@ -386,11 +386,11 @@ public:
         std::size_t accepted = 0;
         switch (processor.push_n(&event, 1, accepted, Waiter())) {
             case PushOutcome::kAccepted: return true;
-            case PushOutcome::kClosed: raise::error("Closed", "the event processor is closed");
+            case PushOutcome::kClosed: errors::raise("Closed", "the event processor is closed");
             case PushOutcome::kRefused: break;
         }
         if (raises_) {
-            raise::error(
+            errors::raise(
                 "CapacityExceeded",
                 "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events");
         }
@@ -405,8 +405,8 @@ public:
         if (outcome == PushOutcome::kAccepted || (outcome == PushOutcome::kRefused && !raises_)) return accepted;
         const std::string part =
             std::to_string(accepted) + " of " + std::to_string(events.size()) + " events were accepted";
-        if (outcome == PushOutcome::kClosed) raise::error("Closed", "the event processor is closed, " + part);
-        raise::error(
+        if (outcome == PushOutcome::kClosed) errors::raise("Closed", "the event processor is closed, " + part);
+        errors::raise(
             "CapacityExceeded",
             "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events, " +
                 part);
@@ -414,7 +414,7 @@ public:
 
     std::int64_t now() {
         const py::object clock = clock_;
-        if (!clock) raise::error("Closed", "the event processor is gone");
+        if (!clock) errors::raise("Closed", "the event processor is gone");
         PyObject* instant =
             interpreter::guarded_call([](PyObject* call, PyObject*) { return PyObject_CallNoArgs(call); }, clock.ptr());
         if (instant == nullptr) throw py::error_already_set();

@@ -13,9 +13,9 @@
 #include <engagehub/queue/blocking_queue.hpp>
 
 #include "convert.hpp"
+#include "errors.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
-#include "raise.hpp"
 #include "register.hpp"
 
 namespace {
@@ -48,7 +48,7 @@ public:
                 [&] { return (status = queue_.try_push(std::move(pointer))) != QueueStatus::kFull; });
         }
         if (status == QueueStatus::kClosed) refuse_after_shutdown();
-        if (status == QueueStatus::kFull) raise::as("queue", "Full", "");
+        if (status == QueueStatus::kFull) errors::raise_from("queue", "Full", "");
         owned.release();
     }
 
@@ -62,7 +62,7 @@ public:
                 [&] { return (status = queue_.try_pop(item)) != QueueStatus::kEmpty; });
         }
         if (status == QueueStatus::kClosed) refuse_after_shutdown();
-        if (status == QueueStatus::kEmpty) raise::as("queue", "Empty", "");
+        if (status == QueueStatus::kEmpty) errors::raise_from("queue", "Empty", "");
         return item;
     }
 
@@ -190,7 +190,7 @@ private:
         }
     };
 
-    [[noreturn]] static void refuse_after_shutdown() { raise::error("ShutDown", ""); }
+    [[noreturn]] static void refuse_after_shutdown() { errors::raise("ShutDown", ""); }
 
     void take_all(std::vector<PyObject*>& taken) {
         for (std::size_t left = size(); left != 0; left = size()) {

@@ -4,11 +4,10 @@
 // would touch Python objects without the GIL, and a noexcept function, or a statically linked unwinder, aborts the
 // process. From 3.14 on the thread hangs instead, which harms nobody since the process is about to end. These functions
 // give the older versions the behaviour of the newer.
-// It includes Python.h itself, since pybind11 can't be compiled without exceptions.
 // Thread safety: every function from any thread, detached or attached as the function of the C API that it stands for.
 #pragma once
 
-#include <Python.h>
+#include "python.hpp"
 
 namespace interpreter {
 

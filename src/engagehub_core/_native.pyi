@@ -1,5 +1,4 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from types import GenericAlias
 from typing import (
     Any,
@@ -229,7 +228,7 @@ class MpmcQueue(Generic[_T], metaclass=_Type):
     def put_nowait(self, item: _T) -> None: ...
     def get_nowait(self) -> _T: ...
     def put_many(self, items: Iterable[_T], timeout: float | None = None) -> int: ...
-    def get_many(self, max: int, timeout: float | None = None) -> list[_T]: ...
+    def get_many(self, max: int, timeout: float | None = None) -> list[_T]: ...  # noqa: A002 - queue words
     def qsize(self) -> int: ...
     def empty(self) -> bool: ...
     def full(self) -> bool: ...
@@ -263,7 +262,7 @@ class EventProcessor(metaclass=_Type):
         overflow: Literal["refuse", "block", "raise"],
         block_timeout: float | None,
         keep_failed: int,
-        clock: Callable[[], float | datetime],
+        clock: _Clock,
     ) -> None: ...
     @property
     def capacity(self) -> int: ...
@@ -275,9 +274,9 @@ class EventProcessor(metaclass=_Type):
         member: int | str,
         channel: int | str | None = None,
         *,
-        at: float | datetime | None = None,
+        at: Instant | None = None,
         community: int | str = "",
-        id: int | str | None = None,
+        id: int | str | None = None,  # noqa: A002 - a column's name
         value: float = 1.0,
         data: str | None = None,
     ) -> bool: ...

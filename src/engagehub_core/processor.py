@@ -14,10 +14,10 @@ from engagehub_core._native import EventBatch
 from engagehub_core.errors import Closed, InvalidType, SinkError
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from types import TracebackType
     from typing import Self
 
+    from engagehub_core.instants import Instant
     from engagehub_core.sinks import Sink, WriteResult
 
 __all__ = ["Event", "EventBatch", "EventProcessor", "ProcessorStats"]
@@ -185,7 +185,7 @@ class EventProcessor(_native.EventProcessor):
         overflow: Literal["refuse", "block", "raise"] = "refuse",
         block_timeout: float | None = None,
         keep_failed: int = 100_000,
-        clock: Callable[[], float | datetime] = time.time,
+        clock: Callable[[], Instant] = time.time,
     ) -> None:
         write = getattr(sink, "write", sink)
         if write is not None and not callable(write):
@@ -359,8 +359,7 @@ class EventProcessor(_native.EventProcessor):
             return
         try:
             self.close()
-        except Exception as late:  # noqa: BLE001 - whatever it is, it must not hide the body's
-            # The body's own exception goes on its way.
+        except Exception as late:  # noqa: BLE001 - whatever it is, the body's own exception goes on its way
             _native.write_unraisable(late, self)
 
     def __del__(self) -> None:
@@ -415,7 +414,7 @@ def _close_all() -> None:
             continue
         try:
             processor.close(max(0.0, deadline - time.monotonic()))
-        except BaseException as error:  # noqa: BLE001 - the interpreter ends, nobody else can be told
+        except BaseException as error:  # noqa: BLE001 - nobody is left who could handle it, and the others must be closed
             _native.write_unraisable(error, processor)
     _native.shut_interpreter(1.0)
 
