@@ -79,6 +79,8 @@ TEST_CASE("DistinctWindow answers as a recount of the interval that it names") {
             }
             REQUIRE(window.late() == late);
             if (i % 20 != 0) continue;
+            // The reader refuses buckets that the ring should have given up.
+            REQUIRE(DistinctWindow::from_bytes(window.to_bytes()) == window);
             const std::int64_t length =
                 1 + static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(window.span()));
             for (const std::int64_t at :
@@ -191,6 +193,7 @@ TEST_CASE("DistinctWindow merges in any order to the window of all events") {
             merged.merge(parts[order[1]]);
             merged.merge(parts[order[2]]);
             REQUIRE(merged.p() == least);
+            REQUIRE(DistinctWindow::from_bytes(merged.to_bytes()) == merged);
             REQUIRE(merged.late() == parts[0].late() + parts[1].late() + parts[2].late());
             for (std::int64_t length = kMinute; length <= 10 * kMinute; length += kMinute) {
                 REQUIRE(merged.collect(length, events[0].first) == direct.collect(length, events[0].first));

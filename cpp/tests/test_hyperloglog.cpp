@@ -170,6 +170,26 @@ TEST_CASE("HyperLogLog's error is the theory's") {
     CHECK(rmse(10, 20'000, 1'900) > 0.9);
 }
 
+// Registers as n = 2^52 * 4096 items leave them, most of them saturated: drawn from their distribution, for no stream
+// gets there. The mean over 400 draws of an estimate with an error of about 3 % is within 1 % of n but for 6 standard
+// errors.
+TEST_CASE("HyperLogLog's estimate holds where registers are saturated") {
+    std::mt19937_64 random(4);
+    const double load = std::ldexp(1.0, 52);  // items per register, at p = 12: rank 53 is the highest
+    double sum = 0.0;
+    for (int draw = 0; draw < 400; ++draw) {
+        HyperLogLog sketch(12);
+        for (std::uint32_t i = 0; i < 4'096; ++i) {
+            const double uniform = std::ldexp(static_cast<double>(random() >> 11U) + 0.5, -53);
+            int rank = 1;
+            while (rank < 53 && std::exp(-std::ldexp(load, -rank)) < uniform) ++rank;
+            sketch.raise(i, static_cast<unsigned>(rank));
+        }
+        sum += sketch.estimate();
+    }
+    CHECK(sum / 400.0 == doctest::Approx(load * 4'096.0).epsilon(0.01));
+}
+
 // Bounds of 2 sigma miss a right estimate in at most 4.6 % of streams: 1000 streams have 46 misses with sd 6.6; the
 // gate of 80 has a false-alarm probability below 1e-6. A tenth of the width must miss far more.
 TEST_CASE("HyperLogLog's bounds hold at their confidence") {
@@ -430,6 +450,12 @@ TEST_CASE("from_redis refuses what no server writes") {
     refuse(from_hex(header + "7fff80"));                       // by VAL
     refuse(from_hex(header + "7ffd83"));                       // a VAL of four where two are left
     refuse(from_hex(header + "7f"));                           // half an opcode
+    // A run too long is refused before its registers are touched, dense or not.
+    for (const std::string& too_many :
+         {from_hex(header + "7ffe87"), from_hex(header) + std::string(4'096, '\x83') + '\x80'}) {
+        CHECK_THROWS_WITH_AS(
+            hyperloglog_from_redis(too_many), doctest::Contains("more than 16384 registers"), Corrupted);
+    }
     std::vector<unsigned> ranks(16'384, 7);
     CHECK(hyperloglog_from_redis(dense_of(ranks)).estimate() > 0.0);
     refuse(dense_of(ranks) + '\0');

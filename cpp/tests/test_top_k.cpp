@@ -179,6 +179,9 @@ TEST_CASE("TopK counts a late event with what is left of its weight") {
     sketch.add(number(1), 1.0, 10 * kSecond);
     sketch.add(number(1), 4.0, 8 * kSecond);
     CHECK(sketch.answer(number(1), 10 * kSecond).estimate == 2.0);
+    // A late event doesn't move the newest instant.
+    CHECK(sketch.as_of(0) == 10 * kSecond);
+    CHECK(sketch.answer(number(1), 8 * kSecond).estimate == 2.0);
     // 2,000 halvings late: nothing that a double could hold, and yet not forgotten by the upper bound.
     sketch.add(number(2), 4.0, -1'990 * kSecond);
     const Answer forgotten = sketch.answer(number(2), 10 * kSecond);
@@ -226,6 +229,28 @@ TEST_CASE("TopK orders equal estimates by item") {
     CHECK(names == std::vector<std::string>{"", "a", "b"});
     CHECK(texts.top(99).back().item.text == "\xc3\xa9");
     CHECK(texts.top(0).empty());
+}
+
+TEST_CASE("TopK keeps its candidates against newcomers with no more than they have") {
+    TopK sketch(2, {}, {512, 4});
+    for (const std::int64_t item : {7, 8, 1}) sketch.add(number(item));
+    CHECK(sketch.answer(number(1)) == Answer{1.0, 0.0, 1.0});
+    sketch.add(number(1));
+    // Of the two with a weight of 1 the last item went.
+    CHECK(sketch.answer(number(1)) == Answer{2.0, 1.0, 2.0});
+    CHECK(sketch.answer(number(7)) == Answer{1.0, 1.0, 1.0});
+    CHECK(sketch.answer(number(8)) == Answer{1.0, 0.0, 1.0});
+}
+
+TEST_CASE("TopK displaces the last item among those that have nothing left") {
+    TopK sketch(2, HalfLife::of_micros(kSecond), {512, 4});
+    sketch.add(number(1), 1.0, 0);
+    sketch.add(number(2), 2.0, 0);
+    // Both bounds are the least possible one now, and item 2 comes after item 1.
+    sketch.add(number(3), 1.0, 5'000 * kSecond);
+    std::set<std::int64_t> kept;
+    for (const auto& row : sketch.top(2, 5'000 * kSecond)) kept.insert(row.item.number);
+    CHECK(kept == std::set<std::int64_t>{1, 3});
 }
 
 TEST_CASE("TopK merges to bounds of both streams") {
