@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "Replay", "recomputed"]
 
 _CAPACITY = 16_384
-_BATCH = 4_000
+_BATCH = 10_000
 #: How far ahead of the clock, or of the instant asked for, an event may be: clocks and time zones are set wrong.
 _AHEAD = 86_400_000_000
 

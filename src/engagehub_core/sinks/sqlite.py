@@ -45,7 +45,10 @@ CREATE TABLE events (
 _COLUMNS = 8
 #: Rows of one statement at the most: sqlite3 lets go of the GIL once per step, and a whole statement is one step.
 _ROWS_PER_STATEMENT = 1_000
-_CACHE_KIB = 32_768
+#: Identities are hashes, so the unique key is written all over: what is cached, and how many pages the log may hold
+#: before they go to the table, decide how often a page is written.
+_CACHE_KIB = 49_152
+_LOG_PAGES = 8_192
 
 
 class SqliteSink:
@@ -151,6 +154,7 @@ class SqliteSink:
             raise Incompatible(message)
         connection.execute("PRAGMA synchronous=NORMAL")
         connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
 
     def _open(self) -> sqlite3.Connection:
