@@ -301,7 +301,7 @@ def test_threads_may_update_and_merge_each_other():
                 mine.update(range(i * 100, i * 100 + 100))
                 mine.merge(other)
                 assert mine.estimate() > 0
-        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+        except BaseException as error:
             errors.append(error)
 
     threads = [threading.Thread(target=work, args=args) for args in ((a, b, 0), (b, a, 200), (a, b, 400), (b, a, 600))]

@@ -1,0 +1,1 @@
+"""Recorded event streams through the native structures into a database; what ``engagehub replay`` runs."""

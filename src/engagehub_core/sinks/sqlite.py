@@ -1,0 +1,339 @@
+"""Events in an SQLite database: one community's rows in the order in which they were accepted, each exactly once."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from engagehub_core.errors import Closed, Incompatible, InvalidArgument, SinkError
+from engagehub_core.sinks import WriteResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from engagehub_core.processor import EventBatch
+
+__all__ = ["SqliteSink"]
+
+#: «EngH» in ASCII, kept in the header of the file, so that another application's database is never written to.
+APPLICATION_ID = 0x456E6748
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE communities (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    points TEXT NOT NULL,  -- JSON object kind -> points of the last replay
+    half_life INTEGER      -- microseconds of the last replay, or NULL for none
+);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY,  -- the order of acceptance
+    community INTEGER NOT NULL REFERENCES communities (id),
+    id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    member TEXT NOT NULL,
+    channel TEXT,
+    at INTEGER NOT NULL,  -- microseconds since 1970, UTC
+    value REAL NOT NULL,
+    data TEXT,
+    UNIQUE (community, id)
+);
+"""
+_COLUMNS = 8
+#: Rows of one statement at the most: sqlite3 lets go of the GIL once per step, and a whole statement is one step.
+_ROWS_PER_STATEMENT = 1_000
+#: Identities are hashes, so the unique key is written all over: what is cached, and how many pages the log may hold
+#: before they go to the table, decide how often a page is written.
+_CACHE_KIB = 49_152
+_LOG_PAGES = 8_192
+
+
+class SqliteSink:
+    """A sink that stores events in an SQLite database and reads them back in order.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The database file.
+    create : bool, default True
+        Make the file and its tables where they are missing; otherwise a missing file is an error.
+    points : mapping of str to float, optional
+        What an event of each kind earns; kept beside every community that this sink writes to.
+    half_life : int, optional
+        Half-life of scores in microseconds; kept in the same place.
+
+    Raises
+    ------
+    SinkError
+        If the file can't be opened or written.
+    Incompatible
+        If it is no database, belongs to another application, or was written by a newer release.
+
+    Notes
+    -----
+    Write-ahead log, ``synchronous=NORMAL``, one transaction a batch: a killed process loses what it had not committed
+    and nothing else; a power cut may lose the last transactions, never a part of one. An event whose id is stored in
+    its community already is a duplicate and writes nothing. The first events of a batch are stored first, so the rows
+    of a community are always a prefix of what was pushed.
+
+    Thread safety: every method takes the sink's lock, so a worker may write while another thread asks.
+
+    Examples
+    --------
+    >>> with SqliteSink(":memory:") as sink:
+    ...     first = sink.store(
+    ...         {
+    ...             "id": ["a", "b"],
+    ...             "kind": ["message"] * 2,
+    ...             "community": ["school"] * 2,
+    ...             "member": ["ada", "bob"],
+    ...             "channel": ["maths", None],
+    ...             "at_us": [0, 1],
+    ...             "value": [1.0, 1.0],
+    ...             "data": [None, None],
+    ...         }
+    ...     )
+    ...     (first.written, first.duplicate, sink.communities())
+    (2, 0, ['school'])
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        create: bool = True,
+        points: Mapping[str, float] | None = None,
+        half_life: int | None = None,
+    ) -> None:
+        self.path = str(path)
+        self._points = json.dumps(dict(points or {}), sort_keys=True)
+        self._half_life = half_life
+        self._numbers: dict[str, int] = {}
+        self._lock = threading.RLock()
+        self._connection: sqlite3.Connection | None = None
+        mode = "rwc" if create else "rw"
+        if not create and self.path != ":memory:" and not Path(self.path).exists():
+            message = f"{self.path}: no such database"
+            raise SinkError(message)
+        target = self.path if self.path == ":memory:" else f"{Path(self.path).absolute().as_uri()}?mode={mode}"
+        try:
+            # The worker of an event processor writes, the thread that made the sink asks: one at a time, by the lock.
+            connection = sqlite3.connect(target, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
+            self._connection = connection
+            self._prepare(connection, create=create)
+        except BaseException as error:
+            self.close()
+            if isinstance(error, sqlite3.Error):
+                raise _explained(self.path, error) from error
+            raise
+        variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        self._step = min(_ROWS_PER_STATEMENT, variables // _COLUMNS) * _COLUMNS
+
+    def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        if application == 0 and version == 0 and empty and create:
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("BEGIN IMMEDIATE")
+            # Another process may have made the tables since we looked.
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+                for statement in _SCHEMA.split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            connection.execute("COMMIT")
+        elif application != APPLICATION_ID:
+            message = f"{self.path}: this database belongs to another application"
+            raise Incompatible(message)
+        elif version > SCHEMA_VERSION:
+            message = f"{self.path}: schema version {version} is newer than this release knows ({SCHEMA_VERSION})"
+            raise Incompatible(message)
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
+        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+
+    def _open(self) -> sqlite3.Connection:
+        if self._connection is None:
+            message = f"{self.path}: the sink is closed"
+            raise Closed(message)
+        return self._connection
+
+    def write(self, batch: EventBatch) -> WriteResult:
+        """Store a batch of an event processor in one transaction.
+
+        Parameters
+        ----------
+        batch : EventBatch
+            What an event processor hands to its sink.
+
+        Returns
+        -------
+        WriteResult
+            How many events were written, and how many were stored before.
+
+        Raises
+        ------
+        SinkError
+            If the database refused; nothing of the batch is stored then.
+        """
+        return self.store(batch.columns())
+
+    def store(self, columns: Mapping[str, Sequence[Any]]) -> WriteResult:
+        """Store events given as columns in one transaction.
+
+        Parameters
+        ----------
+        columns : mapping
+            Equally long ``id``, ``kind``, ``community``, ``member``, ``channel``, ``at_us``, ``value`` and
+            ``data``.
+
+        Returns
+        -------
+        WriteResult
+            How many events were written, and how many were stored before.
+
+        Raises
+        ------
+        SinkError
+            If the database refused; nothing is stored then.
+        """
+        count = len(columns["at_us"])
+        if any(not identity for identity in columns["id"]):
+            message = "every event needs an id, which makes storing it twice impossible"
+            raise InvalidArgument(message)
+        with self._lock:
+            connection = self._open()
+            known = dict(self._numbers)
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                written = self._insert(connection, columns)
+                connection.execute("COMMIT")
+            except BaseException as error:
+                self._numbers = known
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise _explained(self.path, error) from error
+                raise
+        return WriteResult(written=written, duplicate=count - written, rejected=0)
+
+    def _insert(self, connection: sqlite3.Connection, columns: Mapping[str, Sequence[Any]]) -> int:
+        numbers = self._numbers
+        for name in dict.fromkeys(columns["community"]):  # in the order of their first event
+            if name in numbers:
+                continue
+            connection.execute(
+                "INSERT INTO communities (name, points, half_life) VALUES (?, ?, ?) ON CONFLICT (name)"
+                " DO UPDATE SET points = excluded.points, half_life = excluded.half_life",
+                (name, self._points, self._half_life),
+            )
+            query = "SELECT id FROM communities WHERE name = ?"
+            numbers[name] = connection.execute(query, (name,)).fetchone()[0]
+        rows = zip(
+            map(numbers.__getitem__, columns["community"]),
+            columns["id"],
+            columns["kind"],
+            columns["member"],
+            (channel or None for channel in columns["channel"]),
+            columns["at_us"],
+            columns["value"],
+            columns["data"],
+            strict=True,
+        )
+        values = list(chain.from_iterable(rows))
+        step = self._step
+        return sum(self._insert_rows(connection, values[start : start + step]) for start in range(0, len(values), step))
+
+    @staticmethod
+    def _insert_rows(connection: sqlite3.Connection, values: list[Any]) -> int:
+        # Only the unique key may be ignored: any other refusal of a row has to be heard.
+        places = ",".join(["(?,?,?,?,?,?,?,?)"] * (len(values) // _COLUMNS))
+        return connection.execute(
+            f"INSERT INTO events (community, id, kind, member, channel, at, value, data) VALUES {places}"  # noqa: S608
+            " ON CONFLICT (community, id) DO NOTHING",
+            values,
+        ).rowcount
+
+    def communities(self) -> list[str]:
+        """Return the names of all communities, in the order of their first event."""
+        return [name for (name,) in self._ask("SELECT name FROM communities ORDER BY id")]
+
+    def settings(self, community: str) -> tuple[dict[str, float], int | None]:
+        """Return the points of each kind and the half-life that a community was last replayed with.
+
+        Raises
+        ------
+        InvalidArgument
+            If there is no such community.
+        """
+        for points, half_life in self._ask("SELECT points, half_life FROM communities WHERE name = ?", (community,)):
+            return json.loads(points), half_life
+        message = f"there is no community {community!r} in {self.path}"
+        raise InvalidArgument(message)
+
+    def has_events(self, community: str) -> bool:
+        """Say whether any event of a community is stored."""
+        query = "SELECT 1 FROM events WHERE community = (SELECT id FROM communities WHERE name = ?) LIMIT 1"
+        return bool(self._ask(query, (community,)))
+
+    def last_seq(self) -> int:
+        """Return the number of the newest row of all communities, 0 if there is none."""
+        return int(self._ask("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+
+    def columns(self, community: str, *, size: int = 8_192) -> Iterator[dict[str, tuple[Any, ...]]]:
+        """Yield a community's events in the order of acceptance, in columns of bounded length.
+
+        Parameters
+        ----------
+        community : str
+            The name of the community.
+        size : int, default 8192
+            Events of one step at the most.
+
+        Yields
+        ------
+        dict of str to tuple
+            ``kind``, ``member``, ``channel`` and ``at_us`` (microseconds).
+        """
+        # Walk the table itself: the unique key would bring the rows in the order of their ids. Each step is a query of
+        # its own, so that nothing stays open between two steps.
+        query = (
+            "SELECT seq, kind, member, channel, at FROM events WHERE seq > ? AND +community ="
+            " (SELECT id FROM communities WHERE name = ?) ORDER BY seq LIMIT ?"
+        )
+        seq = 0
+        while rows := self._ask(query, (seq, community, size)):
+            numbers, kind, member, channel, at = zip(*rows, strict=True)
+            seq = numbers[-1]
+            yield {"kind": kind, "member": member, "channel": channel, "at_us": at}
+
+    def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._open().execute(query, values).fetchall()
+            except sqlite3.Error as error:
+                raise _explained(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the database; closing twice is fine."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _explained(path: str, error: sqlite3.Error) -> SinkError | Incompatible:
+    if getattr(error, "sqlite_errorname", "") == "SQLITE_NOTADB":
+        return Incompatible(f"{path}: not an SQLite database")
+    return SinkError(f"{path}: {error}")
