@@ -36,8 +36,7 @@ def write_keyed(source: str, target: Path) -> int:
         writer.writerow(["timestamp", "user_id", "channel_or_target", "kind", "id"])
         for row in rows(numbered_lines(stream.chunks()), ColumnNames())[1]:
             if isinstance(row, Malformed):
-                message = f"{source}, line {row.line}: {row.reason}"
-                raise ValueError(message)
+                sys.exit(f"{source}, line {row.line}: {row.reason}")
             stamp, member, kind, channel = row[1][:4]
             key = identities((stream.community, kind, member, channel, int(stamp) * 1_000_000, 1.0, None))
             writer.writerow([stamp, member, channel, kind, key])
@@ -69,21 +68,23 @@ def main() -> None:
         keyed = Path(folder) / "keyed.csv.gz"
         count = write_keyed(source, keyed)
         for number in range(rounds):
-            for name in seconds:
+            for name, times in seconds.items():
                 database = f"{folder}/{name}-{number}.db"
                 if name == "yardstick":
                     command = [sys.executable, str(YARDSTICK), str(keyed), database]
                 else:
                     command = [sys.executable, "-m", "engagehub_core.cli", "replay", source, "--db", database]
                 took, held = timed(command)
-                seconds[name].append(took)
+                times.append(took)
                 memory[name] = max(memory[name], held)
                 print(f"round {number + 1}: {name:<9} {took:7.2f} s {held:7.1f} MB")
                 for leftover in Path(folder).glob(f"{name}-{number}.db*"):
                     leftover.unlink()
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     for name, median in medians.items():
-        print(f"{name:<9} median {median:.2f} s, {count / median:,.0f} rows a second, {memory[name]:.1f} MB at the most")
+        print(
+            f"{name:<9} median {median:.2f} s, {count / median:,.0f} rows a second, {memory[name]:.1f} MB at the most"
+        )
     print(f"ratio {medians['replay'] / medians['yardstick']:.2f}")
 
 

@@ -245,9 +245,7 @@ class Replay:
         feed = _Feed(self.store, self._question, self._community, self._halt)
         started = time.perf_counter()
         with self._halt:
-            processor = EventProcessor(
-                feed, capacity=_CAPACITY, batch_size=_BATCH, overflow="block", keep_failed=0
-            )
+            processor = EventProcessor(feed, capacity=_CAPACITY, batch_size=_BATCH, overflow="block", keep_failed=0)
             try:
                 self._read_all(processor, outcome)
             except KeyboardInterrupt:
