@@ -54,8 +54,7 @@ fmt:
 # mypy --strict, and the stub of the native module against the module
 types:
     mypy
-    MYPYPATH=src python -m mypy.stubtest --mypy-config-file pyproject.toml \
-    --allowlist tests/packaging/stubtest-allowlist.txt engagehub_core._native
+    MYPYPATH=src python -m mypy.stubtest --mypy-config-file pyproject.toml engagehub_core._native
 
 # the documentation, warnings as errors, and its examples
 docs:

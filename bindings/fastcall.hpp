@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Purpose: methods of pybind11 classes that are called through METH_FASTCALL | METH_KEYWORDS, for the few that are
-// called once an event: the arguments come as they are on the stack, and nothing looks for an overload. Thread safety:
-// call attached. Failure: a body throws what the rest of the bindings throw; call() turns it into the Python exception.
+// called once an event: the arguments come as they are on the stack, and nothing looks for an overload. And method(),
+// which makes an ordinary bound method safe on an object whose __init__ was never called. Thread safety: call attached.
+// Failure: a body throws what the rest of the bindings throw; call() turns it into the Python exception.
 #pragma once
 
 #include "python.hpp"
@@ -10,6 +11,9 @@
 #include <cstddef>
 #include <cstring>
 #include <string>
+#include <type_traits>
+#include <typeinfo>
+#include <utility>
 
 namespace fastcall {
 
@@ -24,14 +28,43 @@ PyObject* call(Body&& body) {
     }
 }
 
-// The C++ object of an instance, or TypeError when __init__ was never called.
+// The C++ object of an instance, or TypeError when __init__ was never called. (pybind11 itself would hand out memory
+// that no constructor has seen.) REQUIRES: self is an instance of T's class, as a method descriptor makes sure.
 template <class T>
 T& self_of(PyObject* self) {
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
-    if (!instance->simple_layout) return py::cast<T&>(py::handle(self));
-    void* value = instance->simple_value_holder[0];
+    void* value = instance->simple_layout
+        ? instance->simple_value_holder[0]
+        : instance->get_value_and_holder(py::detail::get_type_info(typeid(T), true)).value_ptr();
     if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
     return *static_cast<T*>(value);
+}
+
+template <class T>
+T& checked_self(py::handle self) {
+    if (!py::isinstance<T>(self))
+        throw py::type_error("self must be an instance of the class, got " + std::string(Py_TYPE(self.ptr())->tp_name));
+    return self_of<T>(self.ptr());
+}
+
+// A method for class_::def() that looks at its self as self_of() does. The function is a member of T, or takes a T&.
+template <class T, class Result, class... Arguments>
+auto method(Result (T::*function)(Arguments...)) {
+    return [function](py::handle self, Arguments... arguments) -> Result {
+        return (checked_self<T>(self).*function)(std::forward<Arguments>(arguments)...);
+    };
+}
+template <class T, class Result, class... Arguments>
+auto method(Result (T::*function)(Arguments...) const) {
+    return [function](py::handle self, Arguments... arguments) -> Result {
+        return (checked_self<T>(self).*function)(std::forward<Arguments>(arguments)...);
+    };
+}
+template <class T, class Result, class... Arguments>
+auto method(Result (*function)(T&, Arguments...)) {
+    return [function](py::handle self, Arguments... arguments) -> Result {
+        return function(checked_self<std::remove_const_t<T>>(self), std::forward<Arguments>(arguments)...);
+    };
 }
 
 template <std::size_t N>

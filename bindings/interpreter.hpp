@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Purpose: leaving and entering the interpreter on threads that may be running when it ends.
-// Until Python 3.13 a thread that asks for the interpreter while it ends is stopped by pthread_exit(), which on some
-// platforms unwinds its C++ frames: destructors would run detached, and noexcept functions would abort the process.
-// From 3.14 on such a thread hangs instead, which harms nobody since the process is about to end. HangIfUnwound gives
-// the older versions the behaviour of the newer. Thread safety: every function from any thread, attached or not as it
-// says.
+// Purpose: leaving and entering the interpreter on threads that may be running when it ends; see thread_exit.hpp.
+// Thread safety: every function from any thread, attached or not as it says.
 #pragma once
 
 #include "python.hpp"
@@ -15,43 +11,19 @@
 #include <condition_variable>
 #include <cstddef>
 #include <mutex>
-#include <thread>
 
 #include <engagehub/queue/event_count.hpp>
 
+#include "thread_exit.hpp"
+
 namespace interpreter {
-
-class HangIfUnwound {
-public:
-    HangIfUnwound() = default;
-    HangIfUnwound(const HangIfUnwound&) = delete;
-    HangIfUnwound& operator=(const HangIfUnwound&) = delete;
-    ~HangIfUnwound() {
-        while (is_armed_) std::this_thread::sleep_for(std::chrono::hours(1));
-    }
-    void disarm() noexcept { is_armed_ = false; }
-
-private:
-    bool is_armed_ = true;
-};
-
-// Calls Python code: call() must return a new reference or null and must not throw.
-template <class Call>
-PyObject* guarded_call(Call&& call) {
-    HangIfUnwound guard;
-    PyObject* result = call();
-    guard.disarm();
-    return result;
-}
 
 // Runs work() without the interpreter. It must not throw, nor touch a Python object.
 template <class Work>
 void detached(Work&& work) {
     PyThreadState* state = PyEval_SaveThread();
     work();
-    HangIfUnwound guard;
-    PyEval_RestoreThread(state);
-    guard.disarm();
+    restore_thread(state);
 }
 
 // How long a signal may have to wait while a thread waits for something else.
@@ -121,16 +93,12 @@ public:
     // False when the interpreter is about to end, or has ended.
     static bool attach() {
         if (!Gate::get().enter()) return false;
-        {
-            HangIfUnwound guard;
-            PyThreadState*& state = current();
-            if (state == nullptr) {
-                PyGILState_Ensure();
-                state = PyThreadState_Get();
-            } else {
-                PyEval_RestoreThread(state);
-            }
-            guard.disarm();
+        PyThreadState*& state = current();
+        if (state == nullptr) {
+            ensure_thread();
+            state = PyThreadState_Get();
+        } else {
+            restore_thread(state);
         }
         Gate::get().leave();
         return true;

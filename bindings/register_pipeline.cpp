@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <memory>
 #include <optional>
@@ -22,9 +23,9 @@
 #include <engagehub/pipeline/event_processor.hpp>
 
 #include "convert.hpp"
+#include "errors.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
-#include "raise.hpp"
 #include "register.hpp"
 
 namespace {
@@ -40,8 +41,7 @@ using engagehub::ItemKind;
 using engagehub::ItemView;
 using engagehub::PushOutcome;
 
-// ---- events to Python
-// ------------------------------------------------------------------------------------------------
+// ---- events to Python ----
 
 // The texts of one column: equal ones become one str.
 class TextCache {
@@ -141,8 +141,7 @@ py::dict columns_of(const EventBatch& batch) {
     return columns;
 }
 
-// ---- the sink
-// --------------------------------------------------------------------------------------------------------
+// ---- the sink ----
 
 class PythonSink : public engagehub::BatchSink {
 public:
@@ -208,8 +207,7 @@ private:
         try {
             const auto write = py::reinterpret_borrow<py::object>(write_);
             const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
-            PyObject* answer =
-                interpreter::guarded_call([&] { return PyObject_CallOneArg(write.ptr(), argument.ptr()); });
+            PyObject* answer = interpreter::guarded_call(PyObject_CallOneArg, write.ptr(), argument.ptr());
             if (answer == nullptr) throw py::error_already_set();
             result = result_of(py::reinterpret_steal<py::object>(answer), batch->size());
         } catch (py::error_already_set& error) {
@@ -246,7 +244,8 @@ private:
 
     static std::string text_of(const py::error_already_set& error) {
         std::string text = convert::type_name(error.value());
-        PyObject* said = interpreter::guarded_call([&] { return PyObject_Str(error.value().ptr()); });
+        PyObject* said = interpreter::guarded_call(
+            [](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
         if (said == nullptr) {
             PyErr_Clear();
             return text;
@@ -267,8 +266,7 @@ private:
     bool is_orphan_ = false;
 };
 
-// ---- columns from Python
-// ---------------------------------------------------------------------------------------------
+// ---- columns from Python ----
 
 // One item for all events, or one for each: a sequence of int, str and None, or a buffer of integers.
 class ItemColumn {
@@ -339,8 +337,7 @@ private:
     bool is_repeated_ = false;
 };
 
-// ---- the processor
-// ---------------------------------------------------------------------------------------------------
+// ---- the processor ----
 
 std::size_t count_of(py::handle object, const char* argument) {
     const std::int64_t value = convert::integer(object, argument);
@@ -380,7 +377,7 @@ public:
 
     engagehub::EventProcessor& core() {
         if (core_ == nullptr)
-            raise::error("Closed", "the event processor belongs to the process that made it, not to its child");
+            errors::raise("Closed", "the event processor belongs to the process that made it, not to its child");
         return *core_;
     }
 
@@ -389,11 +386,11 @@ public:
         std::size_t accepted = 0;
         switch (processor.push_n(&event, 1, accepted, Waiter())) {
             case PushOutcome::kAccepted: return true;
-            case PushOutcome::kClosed: raise::error("Closed", "the event processor is closed");
+            case PushOutcome::kClosed: errors::raise("Closed", "the event processor is closed");
             case PushOutcome::kRefused: break;
         }
         if (raises_) {
-            raise::error(
+            errors::raise(
                 "CapacityExceeded",
                 "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events");
         }
@@ -408,8 +405,8 @@ public:
         if (outcome == PushOutcome::kAccepted || (outcome == PushOutcome::kRefused && !raises_)) return accepted;
         const std::string part =
             std::to_string(accepted) + " of " + std::to_string(events.size()) + " events were accepted";
-        if (outcome == PushOutcome::kClosed) raise::error("Closed", "the event processor is closed, " + part);
-        raise::error(
+        if (outcome == PushOutcome::kClosed) errors::raise("Closed", "the event processor is closed, " + part);
+        errors::raise(
             "CapacityExceeded",
             "the queue of the event processor is full with " + std::to_string(processor.capacity()) + " events, " +
                 part);
@@ -417,8 +414,9 @@ public:
 
     std::int64_t now() {
         const py::object clock = clock_;
-        if (!clock) raise::error("Closed", "the event processor is gone");
-        PyObject* instant = interpreter::guarded_call([&] { return PyObject_CallNoArgs(clock.ptr()); });
+        if (!clock) errors::raise("Closed", "the event processor is gone");
+        PyObject* instant =
+            interpreter::guarded_call([](PyObject* call, PyObject*) { return PyObject_CallNoArgs(call); }, clock.ptr());
         if (instant == nullptr) throw py::error_already_set();
         return convert::instant(py::reinterpret_steal<py::object>(instant), "clock()");
     }
@@ -491,6 +489,7 @@ public:
     }
 
     bool is_worker_thread() const { return core_ != nullptr && core_->is_worker_thread(); }
+    std::size_t capacity() { return core().capacity(); }
     bool is_closed() const { return core_ == nullptr || core_->is_closed(); }
 
     // In the child of a fork: the threads are gone, and their locks with them. What can't be destroyed is left in
@@ -680,7 +679,7 @@ data : str, optional
 Returns
 -------
 bool
-    True if the event was accepted: it will be delivered, or counted as failed. False if it was refused for want of room.
+    True if the event was accepted: it will be delivered, or counted as failed. False if there was no room for it.
 
 Raises
 ------
@@ -694,8 +693,8 @@ InvalidType, InvalidArgument
 
 Notes
 -----
-O(bytes of the event). With ``overflow="block"`` it may wait; Ctrl-C interrupts that, and the event counts as refused. On
-the thread that calls the sink it never waits.
+O(bytes of the event). With ``overflow="block"`` it may wait; Ctrl-C interrupts that, and the event counts as refused.
+On the thread that calls the sink it never waits.
 
 Examples
 --------
@@ -834,7 +833,7 @@ std::unique_ptr<Processor> make_processor(
 }
 
 void register_batch(py::module_& module) {
-    py::class_<EventBatch, std::shared_ptr<EventBatch>> type(module, "EventBatch", R"doc(
+    py::class_<EventBatch, std::shared_ptr<EventBatch>> type(module, "EventBatch", py::is_final(), R"doc(
 Events on their way to a sink: a read-only sequence of :class:`Event`, in the order of their acceptance.
 
 Notes
@@ -853,18 +852,20 @@ Examples
 2
 2 message ['ada', 'bob']
 )doc");
-    type.def("__len__", &EventBatch::size);
-    type.def("__getitem__", &event_at);
-    type.def("__iter__", [](const EventBatch& self) { return py::iter(events_of(self)); });
-    type.def("__repr__", [](const EventBatch& self) {
-        return "<EventBatch of " + std::to_string(self.size()) + " events>";
-    });
-    type.def("__reduce__", [](const EventBatch&) -> py::object {
+    type.def("__len__", fastcall::method(&EventBatch::size));
+    type.def("__getitem__", fastcall::method(&event_at));
+    type.def("__iter__", fastcall::method(+[](const EventBatch& self) { return py::iter(events_of(self)); }));
+    type.def("__repr__", fastcall::method(+[](const EventBatch& self) {
+                 return "<EventBatch of " + std::to_string(self.size()) + " events>";
+             }));
+    type.def("__reduce__", [](const py::object&) -> py::object {
         throw py::type_error("EventBatch can't be pickled or copied: use list(batch)");
     });
-    type.def("columns", &columns_of, kColumnsDoc);
+    type.def("columns", fastcall::method(&columns_of), kColumnsDoc);
     type.def(
-        "count", [](const EventBatch& self, const py::object& value) { return events_of(self).attr("count")(value); },
+        "count", fastcall::method(+[](const EventBatch& self, const py::object& value) -> py::object {
+            return events_of(self).attr("count")(value);
+        }),
         py::arg("value"),
         "Return how often an event occurs.\n\nParameters\n----------\nvalue : Event\n    The "
         "event.\n\nReturns\n-------\nint\n"
@@ -873,10 +874,9 @@ Examples
         ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
         ">>> batches[0].count(batches[0][0])\n1\n");
     type.def(
-        "index",
-        [](const EventBatch& self, const py::object& value, py::args range) {
+        "index", fastcall::method(+[](const EventBatch& self, const py::object& value, py::args range) -> py::object {
             return events_of(self).attr("index")(value, *range);
-        },
+        }),
         py::arg("value"),
         "Return the place of the first event that is equal.\n\nParameters\n----------\nvalue : Event\n    The "
         "event.\n*range : int\n"
@@ -898,22 +898,22 @@ void register_pipeline(py::module_& module) {
         py::arg("batch_size"), py::arg("flush_interval"), py::arg("overflow"), py::arg("block_timeout"),
         py::arg("keep_failed"), py::arg("clock"));
     fastcall::add(type, push_definition);
-    type.def("push_many", &Processor::push_many, py::arg("columns"), kPushManyDoc);
-    type.def("failed_events", &Processor::failed_events, kFailedDoc);
+    type.def("push_many", fastcall::method(&Processor::push_many), py::arg("columns"), kPushManyDoc);
+    type.def("failed_events", fastcall::method(&Processor::failed_events), kFailedDoc);
     type.def_property_readonly(
-        "capacity", [](Processor& self) { return self.core().capacity(); },
-        "How many events there is room for: a power of two.");
-    type.def_property_readonly("is_closed", &Processor::is_closed, "Whether events are accepted no more.");
-    type.def("_stats", &Processor::stats);
-    type.def("_request_flush", &Processor::request_flush);
-    type.def("_wait_flushed", &Processor::wait_flushed);
-    type.def("_stop", &Processor::stop);
-    type.def("_wait_ended", &Processor::wait_ended);
-    type.def("_join", &Processor::join);
-    type.def("_abandon", &Processor::abandon);
-    type.def("_take_failures", &Processor::take_failures);
-    type.def("_is_worker_thread", &Processor::is_worker_thread);
-    type.def("_forget", &Processor::forget);
+        "capacity", fastcall::method(&Processor::capacity), "How many events there is room for: a power of two.");
+    type.def_property_readonly(
+        "is_closed", fastcall::method(&Processor::is_closed), "Whether events are accepted no more.");
+    type.def("_stats", fastcall::method(&Processor::stats));
+    type.def("_request_flush", fastcall::method(&Processor::request_flush));
+    type.def("_wait_flushed", fastcall::method(&Processor::wait_flushed));
+    type.def("_stop", fastcall::method(&Processor::stop));
+    type.def("_wait_ended", fastcall::method(&Processor::wait_ended));
+    type.def("_join", fastcall::method(&Processor::join));
+    type.def("_abandon", fastcall::method(&Processor::abandon));
+    type.def("_take_failures", fastcall::method(&Processor::take_failures));
+    type.def("_is_worker_thread", fastcall::method(&Processor::is_worker_thread));
+    type.def("_forget", fastcall::method(&Processor::forget));
 
     module.def(
         "write_unraisable",

@@ -4,6 +4,7 @@
 // world stopped, never sees a claim without its publication, and no Python code can run between the two.
 #include "python.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -12,9 +13,9 @@
 #include <engagehub/queue/blocking_queue.hpp>
 
 #include "convert.hpp"
+#include "errors.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
-#include "raise.hpp"
 #include "register.hpp"
 
 namespace {
@@ -32,6 +33,8 @@ public:
 
     std::size_t capacity() const { return queue_.ring().capacity(); }
     std::size_t size() const { return queue_.ring().size(); }
+    bool is_empty() const { return size() == 0; }
+    bool is_full() const { return size() == capacity(); }
     bool is_shut_down() const { return queue_.ring().is_closed(); }
 
     void put(py::handle item, bool block, py::handle timeout) {
@@ -45,7 +48,7 @@ public:
                 [&] { return (status = queue_.try_push(std::move(pointer))) != QueueStatus::kFull; });
         }
         if (status == QueueStatus::kClosed) refuse_after_shutdown();
-        if (status == QueueStatus::kFull) raise::as("queue", "Full", "");
+        if (status == QueueStatus::kFull) errors::raise_from("queue", "Full", "");
         owned.release();
     }
 
@@ -59,13 +62,14 @@ public:
                 [&] { return (status = queue_.try_pop(item)) != QueueStatus::kEmpty; });
         }
         if (status == QueueStatus::kClosed) refuse_after_shutdown();
-        if (status == QueueStatus::kEmpty) raise::as("queue", "Empty", "");
+        if (status == QueueStatus::kEmpty) errors::raise_from("queue", "Empty", "");
         return item;
     }
 
     std::size_t put_many(const py::object& items, const py::object& timeout) {
         const Deadline deadline = convert::deadline(timeout);
-        const auto tuple = py::reinterpret_steal<py::tuple>(PySequence_Tuple(items.ptr()));
+        const auto tuple = py::reinterpret_steal<py::tuple>(
+            interpreter::guarded_call([](PyObject* given, PyObject*) { return PySequence_Tuple(given); }, items.ptr()));
         if (!tuple) throw py::error_already_set();
         const References references(tuple);
         PyObject** const all = PySequence_Fast_ITEMS(tuple.ptr());
@@ -186,7 +190,7 @@ private:
         }
     };
 
-    [[noreturn]] static void refuse_after_shutdown() { raise::error("ShutDown", ""); }
+    [[noreturn]] static void refuse_after_shutdown() { errors::raise("ShutDown", ""); }
 
     void take_all(std::vector<PyObject*>& taken) {
         for (std::size_t left = size(); left != 0; left = size()) {
@@ -359,7 +363,8 @@ ShutDown
 
 Notes
 -----
-O(1). «Full» is an answer that was true at one moment of the call: a slot that another thread is just emptying is waited for.
+O(1). «Full» is an answer that was true at one moment of the call: for a slot that another thread is just emptying it
+waits.
 
 Examples
 --------
@@ -389,7 +394,8 @@ ShutDown
 
 Notes
 -----
-O(1). «Empty» is an answer that was true at one moment of the call: an item that another thread is just putting is waited for.
+O(1). «Empty» is an answer that was true at one moment of the call: for an item that another thread is just putting it
+waits.
 
 Examples
 --------
@@ -432,7 +438,7 @@ void register_queue(py::module_& module) {
     fastcall::add(type, put_nowait_definition);
     fastcall::add(type, get_nowait_definition);
     // clang-format off
-    type.def("put_many", &ObjectQueue::put_many, py::arg("items"), py::arg("timeout") = py::none(), R"doc(
+    type.def("put_many", fastcall::method(&ObjectQueue::put_many), py::arg("items"), py::arg("timeout") = py::none(), R"doc(
 Put many items, in order.
 
 Parameters
@@ -467,7 +473,7 @@ Examples
 >>> queue.put_many(range(10), timeout=0)
 2
 )doc");
-    type.def("get_many", &ObjectQueue::get_many, py::arg("max"), py::arg("timeout") = py::none(), R"doc(
+    type.def("get_many", fastcall::method(&ObjectQueue::get_many), py::arg("max"), py::arg("timeout") = py::none(), R"doc(
 Take up to `max` of the oldest items: wait for the first one, then take what is there.
 
 Parameters
@@ -504,7 +510,7 @@ Examples
 >>> queue.get_many(10), queue.get_many(10, timeout=0)
 (['c'], [])
 )doc");
-    type.def("qsize", &ObjectQueue::size, R"doc(
+    type.def("qsize", fastcall::method(&ObjectQueue::size), R"doc(
 Return the number of items; while other threads are at work, a number that was right a moment ago.
 
 Returns
@@ -518,7 +524,7 @@ Examples
 >>> MpmcQueue(2).qsize()
 0
 )doc");
-    type.def("empty", [](const ObjectQueue& self) { return self.size() == 0; }, R"doc(
+    type.def("empty", fastcall::method(&ObjectQueue::is_empty), R"doc(
 Return whether there is no item; while other threads are at work, an answer that was right a moment ago.
 
 Returns
@@ -532,7 +538,7 @@ Examples
 >>> MpmcQueue(2).empty()
 True
 )doc");
-    type.def("full", [](const ObjectQueue& self) { return self.size() == self.capacity(); }, R"doc(
+    type.def("full", fastcall::method(&ObjectQueue::is_full), R"doc(
 Return whether there is no room; while other threads are at work, an answer that was right a moment ago.
 
 Returns
@@ -546,7 +552,7 @@ Examples
 >>> MpmcQueue(2).full()
 False
 )doc");
-    type.def("task_done", &ObjectQueue::task_done, R"doc(
+    type.def("task_done", fastcall::method(&ObjectQueue::task_done), R"doc(
 Say that the work on one item that was taken is done.
 
 Raises
@@ -571,7 +577,7 @@ Examples
 >>> queue.task_done()
 >>> queue.join()
 )doc");
-    type.def("join", &ObjectQueue::join, R"doc(
+    type.def("join", fastcall::method(&ObjectQueue::join), R"doc(
 Wait until `task_done` was called for every item that was put.
 
 See Also
@@ -587,7 +593,7 @@ Examples
 >>> from engagehub_core import MpmcQueue
 >>> MpmcQueue(2).join()
 )doc");
-    type.def("shutdown", &ObjectQueue::shutdown, py::arg("immediate") = false, R"doc(
+    type.def("shutdown", fastcall::method(&ObjectQueue::shutdown), py::arg("immediate") = false, R"doc(
 Close the queue: every put raises from now on, and every get as soon as the queue is empty.
 
 Parameters
@@ -615,12 +621,15 @@ Examples
 over
 )doc");
     // clang-format on
-    type.def_property_readonly("capacity", &ObjectQueue::capacity, "How many items there is room for: a power of two.");
     type.def_property_readonly(
-        "maxsize", &ObjectQueue::capacity, "The capacity, by the name that queue.Queue has for it.");
+        "capacity", fastcall::method(&ObjectQueue::capacity), "How many items there is room for: a power of two.");
     type.def_property_readonly(
-        "unfinished_tasks", &ObjectQueue::unfinished, "Items that were put and whose task is not done.");
-    type.def_property_readonly("is_shutdown", &ObjectQueue::is_shut_down, "Whether the queue was shut down.");
+        "maxsize", fastcall::method(&ObjectQueue::capacity), "The capacity, by the name that queue.Queue has for it.");
+    type.def_property_readonly(
+        "unfinished_tasks", fastcall::method(&ObjectQueue::unfinished),
+        "Items that were put and whose task is not done.");
+    type.def_property_readonly(
+        "is_shutdown", fastcall::method(&ObjectQueue::is_shut_down), "Whether the queue was shut down.");
     const py::object generic_alias = py::module_::import("types").attr("GenericAlias");
     type.attr("__class_getitem__") = py::reinterpret_steal<py::object>(PyClassMethod_New(generic_alias.ptr()));
 }

@@ -24,7 +24,6 @@ namespace {
 using engagehub::CountMinSketch;
 using engagehub::HalfLife;
 using engagehub::HyperLogLog;
-using engagehub::InvalidArgument;
 using engagehub::ItemView;
 using engagehub::TableSize;
 using engagehub::TopK;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Purpose: what the bindings of all sketches and windows share: merging and comparing under one lock at a time, and the
-// values of answers. A bound class `Bound` holds its native structure `Native` as `Guarded<Native> guarded`.
+// Purpose: what the bindings of all sketches and windows share: merging and comparing under one lock at a time, and
+// the values of answers. A bound class `Bound` holds its native structure `Native` as `Guarded<Native> guarded`.
 // Thread safety: call attached. Two structures are never locked at once: the other one is copied first.
 #pragma once
 

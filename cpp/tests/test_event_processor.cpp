@@ -184,7 +184,8 @@ TEST_CASE("a record that can't be is refused") {
     CHECK(EventRecord::make(view)->view().data.text == longest);
     const std::string too_long = longest + "x";
     view.data = ItemView::of(std::string_view(too_long));
-    CHECK_THROWS_WITH_AS(EventRecord::make(view), "data must have at most 65536 bytes of UTF-8, got 65537", InvalidArgument);
+    CHECK_THROWS_WITH_AS(
+        EventRecord::make(view), "data must have at most 65536 bytes of UTF-8, got 65537", InvalidArgument);
 }
 
 TEST_CASE("settings out of range are refused") {
@@ -198,7 +199,8 @@ TEST_CASE("settings out of range are refused") {
     CHECK_THROWS_AS(with([](auto& c) { c.workers = 65; }), InvalidArgument);
     CHECK_THROWS_AS(with([](auto& c) { c.batch_size = 0; }), InvalidArgument);
     CHECK_THROWS_AS(with([](auto& c) { c.flush_interval = 0; }), InvalidArgument);
-    CHECK_THROWS_AS(with([](auto& c) { c.flush_interval = std::numeric_limits<double>::quiet_NaN(); }), InvalidArgument);
+    CHECK_THROWS_AS(
+        with([](auto& c) { c.flush_interval = std::numeric_limits<double>::quiet_NaN(); }), InvalidArgument);
     CHECK_THROWS_AS(with([](auto& c) { c.block_timeout = -1; }), InvalidArgument);
 }
 
@@ -408,7 +410,8 @@ TEST_CASE("a result that does not add up is a failure") {
         WriteResult write(const Batch&) override { return result; }
     };
     auto sink = std::make_shared<Liar>();
-    for (const auto& lie : {WriteResult{}, WriteResult{5, 0, 0}, WriteResult{2, 2, 2}, WriteResult{~std::uint64_t{0}, 5, 0}}) {
+    for (const auto& lie :
+         {WriteResult{}, WriteResult{5, 0, 0}, WriteResult{2, 2, 2}, WriteResult{~std::uint64_t{0}, 5, 0}}) {
         sink->result = lie;
         EventProcessor processor(lazy(4), sink);
         for (const auto i : numbers(4)) processor.push(event(i));

@@ -98,7 +98,8 @@ TEST_CASE("random operations on one thread agree with a deque, also while the in
                     std::vector<std::uint64_t> values;
                     values.reserve(count);
                     const std::size_t before = model.size();
-                    const QueueClaim claim = queue.try_pop_n(count, [&](std::uint64_t&& value) noexcept { values.push_back(value); });
+                    const QueueClaim claim =
+                        queue.try_pop_n(count, [&](std::uint64_t&& value) noexcept { values.push_back(value); });
                     REQUIRE(claim.count == std::min(count, before));
                     REQUIRE(values.size() == claim.count);
                     for (const auto value : values) {
@@ -251,7 +252,8 @@ void stress(std::size_t producers, std::size_t consumers, std::uint64_t each, Pu
             std::mt19937_64 random(p);
             for (std::uint64_t i = 0; i < each;) {
                 std::vector<std::uint64_t> values;
-                const std::uint64_t count = std::min<std::uint64_t>(each - i, random() % 3 == 0 ? random() % 10 + 1 : 1);
+                const std::uint64_t count =
+                    std::min<std::uint64_t>(each - i, random() % 3 == 0 ? random() % 10 + 1 : 1);
                 for (std::uint64_t k = 0; k < count; ++k) values.push_back((std::uint64_t{p} << 40U) + i + k);
                 push(values);
                 i += count;
@@ -281,7 +283,8 @@ void stress(std::size_t producers, std::size_t consumers, std::uint64_t each, Pu
         }
         CHECK(in_order);
     }
-    for (const auto& counts : times) CHECK(std::all_of(counts.begin(), counts.end(), [](int count) { return count == 1; }));
+    for (const auto& counts : times)
+        CHECK(std::all_of(counts.begin(), counts.end(), [](int count) { return count == 1; }));
 }
 
 }  // namespace
@@ -296,7 +299,8 @@ TEST_CASE("stress of the ring: nothing lost, nothing twice, every producer's ord
                 if (values.empty()) queue.close();
                 std::size_t done = 0;
                 while (done != values.size()) {
-                    const auto claim = queue.try_push_n(values.begin() + static_cast<std::ptrdiff_t>(done), values.size() - done);
+                    const auto claim =
+                        queue.try_push_n(values.begin() + static_cast<std::ptrdiff_t>(done), values.size() - done);
                     done += claim.count;
                     if (claim.count == 0) std::this_thread::yield();
                 }

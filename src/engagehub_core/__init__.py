@@ -1,6 +1,11 @@
-"""Native analytics for communities: live leaderboards, trends, distinct counts and an event stream processor."""
+"""Native analytics for communities: live leaderboards, trends, distinct counts and an event stream processor.
+
+A class is imported when it is first asked for, so that a program pays at its start for what it uses only.
+"""
 
 from __future__ import annotations
+
+from importlib import import_module
 
 try:
     from engagehub_core import _native
@@ -9,11 +14,23 @@ except ImportError as error:
     raise
 
 from engagehub_core._version import __version__
-from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
-from engagehub_core.queues import MpmcQueue
-from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
-from engagehub_core.sketches import CountMinSketch, HyperLogLog, Row, TopK
-from engagehub_core.windows import DistinctWindow
+
+TYPE_CHECKING = False  # what typing.TYPE_CHECKING says, without importing typing
+if TYPE_CHECKING:
+    from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
+    from engagehub_core.queues import MpmcQueue
+    from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
+    from engagehub_core.sketches import CountMinSketch, HyperLogLog, Row, TopK
+    from engagehub_core.windows import DistinctWindow
+
+_MODULES = {
+    "processor": ("Event", "EventBatch", "EventProcessor", "ProcessorStats"),
+    "queues": ("MpmcQueue",),
+    "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
+    "sketches": ("CountMinSketch", "HyperLogLog", "Row", "TopK"),
+    "windows": ("DistinctWindow",),
+}
+_HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
     "CountMinSketch",
@@ -32,6 +49,14 @@ __all__ = [
     "TopK",
     "__version__",
 ]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
 
 
 def __dir__() -> list[str]:

@@ -7,7 +7,6 @@ import os
 import time
 import weakref
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from engagehub_core import _native
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from engagehub_core.instants import Instant
     from engagehub_core.sinks import Sink, WriteResult
 
 __all__ = ["Event", "EventBatch", "EventProcessor", "ProcessorStats"]
@@ -65,8 +65,8 @@ Sequence.register(EventBatch)
 class ProcessorStats(NamedTuple):
     """The account of an event processor at one moment.
 
-    In every snapshot ``offered = accepted + refused``, ``accepted = queued + in_flight + delivered + failed + evicted`` and
-    ``delivered = written + duplicate + rejected``.
+    In every snapshot ``offered = accepted + refused``, ``accepted = queued + in_flight + delivered + failed +
+    evicted`` and ``delivered = written + duplicate + rejected``.
 
     Attributes
     ----------
@@ -116,13 +116,13 @@ class EventProcessor(_native.EventProcessor):
     Parameters
     ----------
     sink : Sink, callable or None
-        Where batches go: an object with ``write(batch)`` and, if it needs them, ``open()`` and ``close()``; or a function of
-        a batch. None counts every event as written.
+        Where batches go: an object with ``write(batch)`` and, if it needs them, ``open()`` and ``close()``; or a
+        function of a batch. None counts every event as written.
     capacity : int, default 16384
         How many events may wait, from 2 to 2**26; rounded up to a power of two.
     workers : int, default 1
-        Threads, from 1 to 64. With one, events reach the sink in the order of their acceptance; with more, that holds only
-        within a batch. The sink is never called twice at a time.
+        Threads, from 1 to 64. With one, events reach the sink in the order of their acceptance; with more, that holds
+        only within a batch. The sink is never called twice at a time.
     batch_size : int, default 1000
         Events in a batch at most.
     flush_interval : float, default 0.5
@@ -143,15 +143,15 @@ class EventProcessor(_native.EventProcessor):
 
     Notes
     -----
-    Thread safety: every method from any thread. `flush` and `close` can't be called by the sink, since they would wait for
-    it; `push` can, and doesn't wait there even with ``"block"``.
+    Thread safety: every method from any thread. `flush` and `close` can't be called by the sink, since they would
+    wait for it; `push` can, and doesn't wait there even with ``"block"``.
 
     `push` is O(bytes of the event). Memory: at most `capacity` + `workers` * `batch_size` + `keep_failed` events.
 
-    What the sink raises, SystemExit and KeyboardInterrupt included, never ends a worker: the batch counts as failed, is kept,
-    and the first error comes out of the next `flush` or `close`. A processor that is dropped without `close`, and one that
-    is open when the interpreter ends, delivers what it has within 5 seconds; `sys.unraisablehook` is told of errors and of
-    what remains. In the child of a fork it is closed.
+    What the sink raises, SystemExit and KeyboardInterrupt included, never ends a worker: the batch counts as failed,
+    is kept, and the first error comes out of the next `flush` or `close`. A processor that is dropped without
+    `close`, and one that is open when the interpreter ends, delivers what it has within 5 seconds;
+    `sys.unraisablehook` is told of errors and of what remains. In the child of a fork it is closed.
 
     Used in a ``with`` statement it is closed at the end, also after an exception.
 
@@ -185,7 +185,7 @@ class EventProcessor(_native.EventProcessor):
         overflow: Literal["refuse", "block", "raise"] = "refuse",
         block_timeout: float | None = None,
         keep_failed: int = 100_000,
-        clock: Callable[[], float | datetime] = time.time,
+        clock: Callable[[], Instant] = time.time,
     ) -> None:
         write = getattr(sink, "write", sink)
         if write is not None and not callable(write):
@@ -264,8 +264,8 @@ class EventProcessor(_native.EventProcessor):
 
         Notes
         -----
-        A batch that isn't full goes out at once. Events that are accepted meanwhile are not waited for. Waiting lets other
-        threads run, and Ctrl-C interrupts it.
+        A batch that isn't full goes out at once. Events that are accepted meanwhile are not waited for. Waiting lets
+        other threads run, and Ctrl-C interrupts it.
 
         Examples
         --------
@@ -359,8 +359,7 @@ class EventProcessor(_native.EventProcessor):
             return
         try:
             self.close()
-        except Exception as late:
-            # The body's own exception goes on its way.
+        except Exception as late:  # noqa: BLE001 - whatever it is, the body's own exception goes on its way
             _native.write_unraisable(late, self)
 
     def __del__(self) -> None:
@@ -415,7 +414,7 @@ def _close_all() -> None:
             continue
         try:
             processor.close(max(0.0, deadline - time.monotonic()))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - nobody is left who could handle it, and the others must be closed
             _native.write_unraisable(error, processor)
     _native.shut_interpreter(1.0)
 

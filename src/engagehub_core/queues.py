@@ -33,9 +33,9 @@ class MpmcQueue(_native.MpmcQueue[_T]):
     -----
     Thread safety: every method from any thread. Items of one producer come out in the order in which it put them.
 
-    Every operation is O(1) an item: one compare-and-swap on the index of its side of the ring. The queue takes 16 bytes a
-    place. Who waits spins for some microseconds, then sleeps. A queue can't be pickled, and must not be shared with the
-    child of a fork.
+    Every operation is O(1) an item: one compare-and-swap on the index of its side of the ring. The queue takes 16
+    bytes a place. Who waits spins for some microseconds, then sleeps. A queue can't be pickled, and must not be
+    shared with the child of a fork.
 
     References
     ----------

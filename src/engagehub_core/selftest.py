@@ -111,7 +111,7 @@ def _doubled(board: Leaderboard) -> bool:
 
 
 def check_hyperloglog(checks: Checks) -> None:
-    """The bytes and the estimates of a Redis server, sizes from sparse to dense, merges and the native format."""
+    """Compare with the bytes and estimates of a Redis server, from sparse to dense, and merge in either order."""
     few = HyperLogLog()
     few.update(["a", "b", "c"])
     wanted = "48594c4c01000000000000000000008060f38050b1844bfb80425a"

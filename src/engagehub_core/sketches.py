@@ -381,9 +381,9 @@ class TopK(_native.TopK):
     are the UTF-8 (bytes that aren't UTF-8 come back as bytes).
 
     Answers are as of the instant asked for, but never before the newest event. Integer weights without a half-life are
-    exact while they sum up to at most 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the
-    last digits at least. What is more than about 1,000 half-lives behind the newest event counts as 0 in low and as 2
-    ** -1022 of it in high.
+    exact while they sum up to less than 2 ** 53; otherwise bounds are rounded outwards, so low and high differ in the
+    last digits at least. What is more than about 1,000 half-lives behind the newest event counts as 0 in low, and in
+    high as 2 ** -1022 of what it would be now.
 
     Memory: 8 bytes a cell, and about 100 bytes and the text for each of the k.
 

@@ -131,7 +131,7 @@ def test_a_worker_may_write_while_another_thread_asks(path):
             try:
                 for start in range(0, 2_000, 100):
                     sink.store(columns([str(i) for i in range(start, start + 100)]))
-            except Exception as error:  # noqa: BLE001 - told to the main thread
+            except Exception as error:
                 errors.append(error)
 
         worker = threading.Thread(target=write)

@@ -86,6 +86,7 @@ def command_lines(page: Path) -> list[list[str]]:
 )
 def test_commands_and_their_options_exist(page: Path):
     from click import Context
+
     from engagehub_core.cli.root import engagehub
 
     for words in command_lines(page):

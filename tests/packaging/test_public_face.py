@@ -95,7 +95,7 @@ def spoken() -> dict[str, Spoken]:
             globs = {**vars(engagehub_core), **vars(importlib.import_module(home))}
             kind = "function"
             if inspect.isclass(thing):
-                kind = "class"
+                kind = "protocol" if getattr(thing, "_is_protocol", False) else "class"
                 if issubclass(thing, BaseException):
                     kind = "error"
                 elif hasattr(thing, "_fields") or dataclasses.is_dataclass(thing):
@@ -125,6 +125,8 @@ def signature_of(one: Spoken) -> tuple[list[str], str]:
     target = one.thing
     if one.kind == "record":
         return list(getattr(one.thing, "_fields", None) or [field.name for field in dataclasses.fields(one.thing)]), ""
+    if getattr(one.thing, "_is_protocol", False):
+        return [], ""  # nobody calls it
     if one.kind == "class":
         target = next((vars(base)["__init__"] for base in one.thing.__mro__ if "__init__" in vars(base)), None)
     python = inspect.unwrap(getattr(target, "__func__", target))

@@ -39,10 +39,10 @@ class Sink(Protocol):
 
     Notes
     -----
-    Thread safety: `open` is called once, by the thread that makes the processor, before any batch; `write` on a thread of
-    the processor, never twice at a time, and with one worker always on the same thread; `close` once, by the thread that
-    closes the processor, when every batch was written. If the processor had to be left behind because `write` hung,
-    `close` is not called.
+    Thread safety: `open` is called once, by the thread that makes the processor, before any batch; `write` on a
+    thread of the processor, never twice at a time, and with one worker always on the same thread; `close` once, by
+    the thread that closes the processor, when every batch was written. If the processor had to be left behind because
+    `write` hung, `close` is not called.
 
     An exception from `write` counts the batch as failed and costs nothing else; the first is raised by `flush` or
     `close` of the processor as a :class:`~engagehub_core.errors.SinkError`.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Purpose: instants are integer microseconds since the Unix epoch, in the years 1 to 9999 as Python's datetime has
-// them. Thread safety: pure functions. Complexity: O(1).
+// them.
+// Thread safety: pure functions. Complexity: O(1).
 #pragma once
 
 #include <cstdint>

@@ -16,10 +16,6 @@
 #include <mutex>
 #include <thread>
 
-#if defined(__x86_64__) || defined(_M_X64)
-#include <immintrin.h>
-#endif
-
 namespace engagehub {
 
 using Deadline = std::chrono::steady_clock::time_point;
@@ -37,9 +33,9 @@ class Backoff {
 public:
     void pause() noexcept {
         if (++rounds_ <= kSpins) {
-#if defined(__x86_64__) || defined(_M_X64)
-            _mm_pause();
-#elif defined(__aarch64__) && !defined(_MSC_VER)
+#if defined(__x86_64__)
+            __builtin_ia32_pause();
+#elif defined(__aarch64__)
             __asm__ __volatile__("yield");
 #endif
         } else {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Purpose: the table behind a Count-Min sketch (Cormode, Muthukrishnan 2005): depth rows of width cells, an item has
 // one cell in each row. Updates are conservative (Estan, Varghese 2002): no cell is raised above what the item may
-// have. Thread safety: external; const methods may run side by side. Invariants: least(hash) is never below the truth
-// of any item with that hash, if every raise() gave such a bound. Complexity: O(depth) an operation. Failure: the
-// constructor throws InvalidArgument.
+// have.
+// Thread safety: external; const methods may run side by side.
+// Invariants: least(hash) is never below the truth of any item with that hash, if every raise() gave such a bound.
+// Complexity: O(depth) an operation.
+// Failure: the constructor throws InvalidArgument.
 #pragma once
 
 #include <algorithm>

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Purpose: how often an item was added, never under-estimated: the Count-Min sketch with conservative updates over
-// exact 64-bit counts. Thread safety: external; const methods may run side by side. Invariants: (1) no cell, and no sum
-// over a row, is above the total: hence a total that fits makes every cell fit; (2) a kind of item is held exactly if
-// the total isn't 0. Complexity: add and estimate O(depth) and the hash; merge, bytes and equality O(width * depth).
+// exact 64-bit counts.
+// Thread safety: external; const methods may run side by side.
+// Invariants: (1) no cell, and no sum over a row, is above the total: hence a total that fits makes every cell fit;
+// (2) a kind of item is held exactly if the total isn't 0.
+// Complexity: add and estimate O(depth) and the hash; merge, bytes and equality O(width * depth).
 // Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing; so does a
 // weight that would take the total past 2^64 - 1.
 #pragma once

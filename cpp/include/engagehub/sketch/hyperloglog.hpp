@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 // Purpose: how many distinct items were added, within 1.04 / sqrt(2^p) of the truth (one standard error), from 2^p
 // small registers (HyperLogLog: Flajolet, Fusy, Gandouet, Meunier 2007), on the bit split of Redis and Valkey: of the
-// 64-bit hash the low p bits choose the register, and the rank is 1 + the number of zeros that the other bits end with.
-// The estimator is Otmar Ertl's («New cardinality estimation algorithms for HyperLogLog sketches», 2017): no switching
-// point, no correction tables. Thread safety: external; const methods may run side by side. Invariants: (1) the state
-// is a function of the registers and the kind alone: at most 2^p / 16 registers that aren't zero are kept as a sorted
-// list (index, rank), more as one byte each; hence equal sets, however merged, give equal bytes; (2) a kind is held
-// only if a register isn't zero. Complexity: add O(1) dense, O(2^p / 16) worst case sparse; estimate and merge O(2^p)
-// dense, O(registers held) sparse. Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted
-// and changes nothing.
+// 64-bit hash the low p bits choose the register, and the rank is 1 + the number of zeros that the other bits end
+// with. The estimator is Otmar Ertl's («New cardinality estimation algorithms for HyperLogLog sketches», 2017): no
+// switching point, no correction tables.
+// Thread safety: external; const methods may run side by side.
+// Invariants: (1) the state is a function of the registers and the kind alone: at most 2^p / 16 registers that aren't
+// zero are kept as a sorted list (index, rank), more as one byte each; hence equal sets, however merged, give equal
+// bytes; (2) a kind is held only if a register isn't zero.
+// Complexity: add O(1) dense, O(2^p / 16) worst case sparse; estimate and merge O(2^p) dense, O(registers held)
+// sparse.
+// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing.
 #pragma once
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Purpose: registers of six bits, the first in the lowest bits of the first byte: the layout that Redis and Valkey use
-// in their dense form, and this library in its own format. Thread safety: pure functions. Complexity: O(registers).
+// Purpose: registers of six bits, the first in the lowest bits of the first byte: the layout that Redis and Valkey
+// use in their dense form, and this library in its own format.
+// Thread safety: pure functions. Complexity: O(registers).
 // Failure: unpack REQUIRES as many bytes as packed_size() says.
 #pragma once
 

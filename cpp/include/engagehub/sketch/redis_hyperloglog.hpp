@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Purpose: the value that a Redis or Valkey server holds for a HyperLogLog key: 16 bytes of header, then 16,384
 // registers either packed («dense») or as run lengths («sparse»). What a server wrote reads back, and what is written
-// here a server takes by SET. Thread safety: pure functions. Complexity: O(registers). Failure: to_redis throws
-// InvalidArgument below p = 14; from_redis throws Corrupted for anything that a server would not write: wrong header,
-// wrong length, runs that don't add up to 16,384, ranks beyond 51.
+// here a server takes by SET.
+// Thread safety: pure functions. Complexity: O(registers).
+// Failure: to_redis throws InvalidArgument below p = 14; from_redis throws Corrupted for anything that a server would
+// not write: wrong header, wrong length, runs that don't add up to 16,384, ranks beyond 51.
 #pragma once
 
 #include <array>

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Purpose: where an item's cell is in each row of a table. Every row mixes the item's 64-bit hash anew (SplitMix64:
 // Steele, Lea, Flood 2014), so two items that share a cell in one row share one in another only by chance: all d of
-// them with probability width^-d. Sums such as h1 + row * h2 don't give that: two rows that agree make the third likely
-// to agree. Thread safety: pure function. Complexity: O(1). Failure: none; width REQUIRES 1 to 2^32 - 1.
+// them with probability width^-d. Sums such as h1 + row * h2 don't give that: two rows that agree make the third
+// likely to agree.
+// Thread safety: pure function. Complexity: O(1). Failure: none; width REQUIRES 1 to 2^32 - 1.
 #pragma once
 
 #include <cstddef>

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 // Purpose: the heavy hitters of a stream, optionally of its recent past: k candidates with a lower and an upper bound
-// of their weight, over a table of upper bounds for everybody else (Roy, Khan, Alonso, «Augmented Sketch», SIGMOD 2016,
-// with conservative updates). A candidate's weight stays out of the table until it is displaced, so it doesn't blur the
-// others. With a half-life, weights decay by forward decay: a change at t counts 2^(t/H), a query divides by the weight
-// of its instant, nothing is ever swept. Thread safety: external; const methods may run side by side. Invariants, for
-// the true weight T of an item at any instant: (1) a candidate has low <= T <= high, low is what was counted since it
-// became one; (2) anybody else has T <= the least of its cells; (3) the heap's root is the candidate with the lowest
-// upper bound, of equal ones the last item; (4) stored numbers are relative to 2^exponent_, which follows the newest
-// event in steps of more than 512 halvings: exact, but that what falls below 2^-1022 is raised to it in an upper bound
-// and becomes 0 in a lower one. Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of
-// the exponent; rows O(k log k). Rounding: integer weights without a half-life are exact while their sum is at most
-// 2^53. Otherwise n additions round by less than n * 2^-52 of the value, and answers widen their bounds by (n + 8) *
-// 2^-52. Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. A
+// of their weight, over a table of upper bounds for everybody else (Roy, Khan, Alonso, «Augmented Sketch», SIGMOD
+// 2016, with conservative updates). A candidate's weight stays out of the table until it is displaced, so it doesn't
+// blur the others. With a half-life, weights decay by forward decay: a change at t counts 2^(t/H), a query divides by
+// the weight of its instant, nothing is ever swept.
+// Thread safety: external; const methods may run side by side.
+// Invariants, for the true weight T of an item at any instant: (1) a candidate has low <= T <= high, low is what was
+// counted since it became one; (2) anybody else has T <= the least of its cells; (3) the heap's root is the candidate
+// with the lowest upper bound, of equal ones the last item; (4) stored numbers are relative to 2^exponent_, which
+// follows the newest event in steps of more than 512 halvings: exact, but that what falls below 2^-1022 is raised to
+// it in an upper bound and becomes 0 in a lower one.
+// Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of the exponent; rows O(k log k).
+// Rounding: integer weights without a half-life are exact while their sum is below 2^53. Otherwise n additions round
+// by less than n * 2^-52 of the value, and answers widen their bounds by (n + 8) * 2^-52.
+// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. A
 // std::bad_alloc leaves valid bounds for all that was counted before.
 #pragma once
 
@@ -201,7 +203,6 @@ private:
     static constexpr std::uint8_t kVersion = 1;
     static constexpr std::int64_t kMostDistance = 512;
     static constexpr std::uint64_t kMostAdditions = std::uint64_t{1} << 62U;
-    static constexpr std::int64_t kMostExponent = std::int64_t{1} << 60U;
 
     static std::size_t checked(std::size_t k) {
         if (k < 1 || k > kMostCandidates)
@@ -218,7 +219,7 @@ private:
             std::to_string(table_.size().width) + " and " + std::to_string(table_.size().depth);
     }
 
-    bool is_exact() const { return !half_life_.decays() && !fractional_ && total_ <= kMostWeight; }
+    bool is_exact() const { return !half_life_.decays() && !fractional_ && total_ < kMostWeight; }
 
     // What was stored, as of an instant of that weight, with bounds rounded outwards.
     Answer read(double low, double high, const Scaled& now) const {
@@ -416,8 +417,11 @@ private:
         if (micros < 0) reader.fail("has a negative half-life");
         half_life_ = HalfLife::of_micros(micros);
         if (newest_ < kFirstInstant || newest_ > kLastInstant) reader.fail("has an impossible instant");
-        const std::int64_t most = half_life_.decays() ? kMostExponent : 0;
-        if (exponent_ < -most || exponent_ > most) reader.fail("has an impossible exponent");
+        // The exponent of an event, at most kMostDistance behind the newest one's.
+        const std::int64_t newest = additions_ == 0 ? 0 : half_life_.weight(newest_).exponent;
+        if (exponent_ > newest || exponent_ < newest - (half_life_.decays() ? kMostDistance : 0)) {
+            reader.fail("has an impossible exponent");
+        }
         if (additions_ > kMostAdditions) reader.fail("has an impossible number of additions");
         if (additions_ == 0 && (fractional_ || total_ != 0.0 || newest_ != 0 || exponent_ != 0)) {
             reader.fail("has a state without additions");

@@ -2,13 +2,15 @@
 // Purpose: how many distinct members were there in the last N minutes, hours or days: a ring of HyperLogLogs, one for
 // each stretch of time (bucket) in which anybody came. Buckets begin at multiples of the resolution since the Unix
 // epoch. An answer covers whole buckets, the open one included, and interval() says which stretch of time that is: a
-// recount of the members with start <= at < end, without those that were counted as late, is what the answer estimates.
+// recount of the members with start <= at < end, without those that were counted as late, is what the answer
+// estimates.
 // Thread safety: external; const methods may run side by side.
-// Invariants: buckets ascend, none is empty, all are among the ring's last buckets() up to the newest; late members and
-// a kind are only held beside a bucket. Complexity: add O(log buckets) and HyperLogLog::add; an answer merges the
-// buckets that it covers. Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes
-// nothing. The newest event moves the ring: whoever feeds it refuses stamps too far ahead of his clock, as the Python
-// class does (max_skew).
+// Invariants: buckets ascend, none is empty, all are among the ring's last buckets() up to the newest; late members
+// and a kind are only held beside a bucket.
+// Complexity: add O(log buckets) and HyperLogLog::add; an answer merges the buckets that it covers.
+// Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. The newest
+// event moves the ring: whoever feeds it refuses stamps too far ahead of his clock, as the Python class does
+// (max_skew).
 #pragma once
 
 #include <algorithm>

@@ -2,23 +2,27 @@
 // Purpose: the errors of engagehub_core.errors, and the timeouts, that only the bindings know.
 #pragma once
 
-#include "convert.hpp"
+#include "python.hpp"
 
 #include <string>
 
 #include <engagehub/queue/event_count.hpp>
 
-namespace raise {
+#include "convert.hpp"
 
-[[noreturn]] inline void as(const char* module, const char* name, const std::string& text) {
+namespace errors {
+
+[[noreturn]] inline void raise_from(const char* module, const char* name, const std::string& text) {
     const py::object type = py::module_::import(module).attr(name);
     PyErr_SetString(type.ptr(), text.c_str());
     throw py::error_already_set();
 }
 
-[[noreturn]] inline void error(const char* name, const std::string& text) { as("engagehub_core.errors", name, text); }
+[[noreturn]] inline void raise(const char* name, const std::string& text) {
+    raise_from("engagehub_core.errors", name, text);
+}
 
-}  // namespace raise
+}  // namespace errors
 
 namespace convert {
 

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "tests/support/sketch_readers.hpp"
+
+using namespace engagehub;
+
+namespace {
+
+std::vector<std::string> valid_bytes() {
+    HyperLogLog list;
+    HyperLogLog packed(4);
+    CountMinSketch counts({3, 2});
+    TopK trends(3, HalfLife::of_micros(1'000'000), {4, 2});
+    DistinctWindow window(4'000'000, 1'000'000, 4);
+    for (std::int64_t i = 0; i < 12; ++i) {
+        const std::string name = "member-" + std::to_string(i);
+        const auto item = ItemView::of(std::string_view(name));
+        if (i < 4) list.add(item);
+        packed.add(item);
+        counts.add(ItemView::of(i), static_cast<std::uint64_t>(i));
+        trends.add(item, 1.0, i * 500'000);
+        window.add(item, i * 500'000);
+    }
+    return {list.to_bytes(),   packed.to_bytes(), counts.to_bytes(),
+            trends.to_bytes(), window.to_bytes(), to_redis(list)};
+}
+
+}  // namespace
+
+TEST_CASE("readers take valid bytes") {
+    for (const std::string& bytes : valid_bytes()) CHECK(engagehub_tests::read_all(bytes) == 1);
+}
+
+TEST_CASE("readers survive mutated bytes with and without a right checksum") {
+    std::mt19937_64 random(1);
+    const auto seeds = valid_bytes();
+    for (int i = 0; i < 20'000; ++i) {
+        std::string bytes = seeds[random() % seeds.size()];
+        for (std::uint64_t change = random() % 4; change-- > 0;) {
+            const std::size_t at = random() % (bytes.size() + 1);
+            switch (random() % 4) {
+                case 0: bytes.insert(at, 1, static_cast<char>(random())); break;
+                case 1: bytes.erase(at, 1 + random() % 8); break;
+                case 2:
+                    bytes = bytes.substr(0, at) + seeds[random() % seeds.size()].substr(0, random() % 40) +
+                        bytes.substr(at);
+                    break;
+                default:
+                    if (at < bytes.size()) bytes[at] = static_cast<char>(random() % 3 == 0 ? 0xff : random());
+            }
+        }
+        CHECK_NOTHROW(engagehub_tests::read_any(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()));
+    }
+}
