@@ -164,11 +164,12 @@ bool is_scalar(py::handle object) {
 
 }  // namespace
 
+void import_datetime() {
+    PyDateTime_IMPORT;
+    if (PyDateTimeAPI == nullptr) throw py::error_already_set();
+}
+
 std::int64_t instant(py::handle object, const char* argument) {
-    if (PyDateTimeAPI == nullptr) {
-        PyDateTime_IMPORT;
-        if (PyDateTimeAPI == nullptr) throw py::error_already_set();
-    }
     if (PyDateTime_Check(object.ptr())) return instant_of_datetime(object, argument);
     if (is_integer(object)) {
         const std::int64_t whole = integer(object, argument);

@@ -102,6 +102,10 @@ inline py::object to_python(const engagehub::ItemView& item) {
     return py::str(item.text.data(), item.text.size());
 }
 
+// Once, when the module is imported: an import later on would run Python code in the middle of a call, and on a thread
+// that may be stopped there because the interpreter ends.
+void import_datetime();
+
 // Unix seconds as int or float, or an aware datetime, to whole microseconds between the years 1 and 9999.
 std::int64_t instant(py::handle object, const char* argument = "at");
 

@@ -11,6 +11,20 @@
 #include <mutex>
 #include <utility>
 
+#include "thread_exit.hpp"
+
+// Without the interpreter while it lives. Unlike pybind11's own it survives that the interpreter ends meanwhile.
+class Released {
+public:
+    Released() : state_(PyEval_SaveThread()) {}
+    Released(const Released&) = delete;
+    Released& operator=(const Released&) = delete;
+    ~Released() { interpreter::restore_thread(state_); }
+
+private:
+    PyThreadState* state_;
+};
+
 template <class T>
 class Guarded {
 public:
@@ -29,7 +43,7 @@ public:
     // For long work: lets other Python threads run meanwhile. The work must not touch a Python object.
     template <class Work>
     decltype(auto) with_released(Work&& work) {
-        const py::gil_scoped_release released;
+        const Released released;
         const std::lock_guard<std::mutex> lock(mutex_);
         return std::forward<Work>(work)(value_);
     }
@@ -38,7 +52,7 @@ private:
     std::unique_lock<std::mutex> acquire() {
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) {
-            const py::gil_scoped_release released;
+            const Released released;
             lock.lock();
         }
         return lock;

@@ -5,6 +5,7 @@
 
 #include <engagehub/base/errors.hpp>
 
+#include "convert.hpp"
 #include "register.hpp"
 
 namespace {
@@ -39,6 +40,7 @@ PYBIND11_MODULE(_native, module) {
     module.doc() = "The compiled half of engagehub_core; use the classes of the package itself.";
     py::options options;
     options.disable_function_signatures();
+    convert::import_datetime();
     register_errors();
     register_ranking(module);
     register_sketches(module);

@@ -101,40 +101,39 @@ inline void read_server_sparse(ByteReader& reader, HyperLogLog& result) {
 
 // Sparse where a server with its usual settings would hold it sparse, else dense.
 inline std::string to_redis(const HyperLogLog& sketch) {
-    using namespace detail;
-    if (sketch.p() < kServerPrecision) {
+    if (sketch.p() < detail::kServerPrecision) {
         throw InvalidArgument("p must be at least 14 for a server's format, got " + std::to_string(sketch.p()));
     }
-    std::vector<std::uint8_t> registers(kServerRegisters);
+    std::vector<std::uint8_t> registers(detail::kServerRegisters);
     unsigned highest = 0;
-    sketch.downsized(kServerPrecision).each_register([&](std::uint32_t index, unsigned rank) {
+    sketch.downsized(detail::kServerPrecision).each_register([&](std::uint32_t index, unsigned rank) {
         registers[index] = static_cast<std::uint8_t>(rank);
         highest = rank > highest ? rank : highest;
     });
-    if (highest <= kServerSparseRank) {
-        std::string sparse = server_sparse(registers);
-        if (sparse.size() <= kServerSparseMost) return sparse;
+    if (highest <= detail::kServerSparseRank) {
+        std::string sparse = detail::server_sparse(registers);
+        if (sparse.size() <= detail::kServerSparseMost) return sparse;
     }
-    return server_header(kServerDense) + pack_registers(registers);
+    return detail::server_header(detail::kServerDense) + pack_registers(registers);
 }
 
 // The kind of item is not in the bytes: the first item added afterwards fixes it.
 inline HyperLogLog hyperloglog_from_redis(std::string_view bytes) {
-    using namespace detail;
     ByteReader reader(bytes);
     if (reader.get_raw(4) != "HYLL") throw Corrupted("data must start with HYLL", 0);
     const char encoding = reader.get_raw(1)[0];
-    if (encoding != kServerDense && encoding != kServerSparse)
+    if (encoding != detail::kServerDense && encoding != detail::kServerSparse)
         throw Corrupted("data has an unknown encoding at offset 4", 4);
     if (reader.get_raw(3) != std::string_view("\0\0\0", 3))
         throw Corrupted("data has a reserved byte that isn't zero", 5);
     reader.get_raw(8);  // the cached cardinality
-    HyperLogLog result(kServerPrecision);
-    if (encoding == kServerSparse) {
-        read_server_sparse(reader, result);
+    HyperLogLog result(detail::kServerPrecision);
+    if (encoding == detail::kServerSparse) {
+        detail::read_server_sparse(reader, result);
         return result;
     }
-    const auto registers = unpack_registers(reader.get_raw(packed_size(kServerRegisters)), kServerRegisters);
+    const auto registers =
+        unpack_registers(reader.get_raw(packed_size(detail::kServerRegisters)), detail::kServerRegisters);
     reader.require_end();
     for (std::size_t i = 0; i < registers.size(); ++i) {
         if (registers[i] > result.highest_rank()) reader.fail("has an impossible rank");
