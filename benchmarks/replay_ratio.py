@@ -36,8 +36,7 @@ def write_keyed(source: str, target: Path) -> int:
         writer.writerow(["timestamp", "user_id", "channel_or_target", "kind", "id"])
         for row in rows(numbered_lines(stream.chunks()), ColumnNames())[1]:
             if isinstance(row, Malformed):
-                message = f"{source}, line {row.line}: {row.reason}"
-                raise SystemExit(message)
+                sys.exit(f"{source}, line {row.line}: {row.reason}")
             stamp, member, kind, channel = row[1][:4]
             key = identities((stream.community, kind, member, channel, int(stamp) * 1_000_000, 1.0, None))
             writer.writerow([stamp, member, channel, kind, key])

@@ -53,10 +53,8 @@ def path(tmp_path):
 
 def test_what_is_stored_is_what_was_given(path):
     with SqliteSink(path) as sink:
-        given_columns = columns(
-            ["a", "b"], channel=["maths", ""], data=["{}", None], at_us=[5, 2**62], value=[0.5, -1.0]
-        )
-        assert sink.store(given_columns) == result(2, 0)
+        odd = {"channel": ["maths", ""], "data": ["{}", None], "at_us": [5, 2**62], "value": [0.5, -1.0]}
+        assert sink.store(columns(["a", "b"], **odd)) == result(2, 0)
     assert stored(path) == [
         ("school", "a", "message", "member a", "maths", 5, 0.5, "{}"),
         ("school", "b", "message", "member b", None, 2**62, -1.0, None),

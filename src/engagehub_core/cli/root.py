@@ -25,10 +25,20 @@ _OWN = {
 }
 
 
-class _Stopped(click.ClickException):
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code  # type: ignore[misc]  # click 8.5 calls it a class variable, and reads it off self
+class _Failed(click.ClickException):
+    """Something that went wrong at run time."""
+
+
+class _Misused(click.ClickException):
+    """A question that can't be answered."""
+
+    exit_code = 2
+
+
+class _Interrupted(click.ClickException):
+    """Ctrl-C where nothing was being written."""
+
+    exit_code = 130
 
 
 class _Commands(click.Group):
@@ -56,12 +66,12 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except (BadUsage, InvalidArgument, InvalidType) as error:
-            raise _Stopped(str(error), 2) from error
+            raise _Misused(str(error)) from error
         except EngageHubError as error:
-            raise _Stopped(str(error), 1) from error
+            raise _Failed(str(error)) from error
         except KeyboardInterrupt:
             message = "interrupted"
-            raise _Stopped(message, 130) from None
+            raise _Interrupted(message) from None
 
 
 def _loaded(entry: EntryPoint) -> click.Command:
@@ -78,7 +88,7 @@ def _broken(entry: EntryPoint, reason: str) -> click.Command:
     message = f"the command {entry.name!r} ({entry.value}) can't be loaded: {reason}"
 
     def fail(**_: object) -> None:
-        raise _Stopped(message, 1)
+        raise _Failed(message)
 
     settings = {"ignore_unknown_options": True}
     arguments: list[click.Parameter] = [click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)]

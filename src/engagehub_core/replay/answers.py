@@ -129,13 +129,11 @@ class Answers:
         points = [self.question.points.get(kind, 0.0) for kind in columns["kind"]]
         if not any(points):
             return
+        channels = columns["channel"]
         if not all(points):
-            members, seconds, channels = (
-                list(compress(column, points)) for column in (members, seconds, columns["channel"])
-            )
+            members, channels = list(compress(members, points)), list(compress(channels, points))
+            seconds = list(compress(seconds, points))
             points = list(filter(None, points))
-        else:
-            channels = list(columns["channel"])
         self._board.update(members, points, at=seconds)
         if not all(channels):
             seconds = list(compress(seconds, channels))

@@ -113,10 +113,10 @@ def _csv_records(source: _PushBack, places: list[int], width: int) -> Iterator[N
     # A field that has no column is taken from behind the last one, where an empty text is put.
     pick: Callable[[list[str]], Fields] = itemgetter(*places)
     for line in source:
-        if line.__class__ is Malformed:
+        if isinstance(line, Malformed):
             yield line
             continue
-        number, text = line  # type: ignore[misc]
+        number, text = line
         if not text:
             continue
         # Only a quoted field may be longer than its line.

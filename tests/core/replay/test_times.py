@@ -76,7 +76,7 @@ def test_a_time_without_offset_is_utc_and_remembered():
 def test_a_bad_time_is_refused_with_its_reason(unit, text, reason):
     reader = TimeReader(unit, LATEST)
     for _ in range(2):  # also when it comes twice in a row
-        with pytest.raises(ValueError, match=r".") as caught:
+        with pytest.raises(ValueError, match=r"the time|no time") as caught:
             reader(text)
         assert reason in str(caught.value)
         assert len(str(caught.value)) < 160
