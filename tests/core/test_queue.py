@@ -43,7 +43,7 @@ class Waiting:
             self.begun.set()
             try:
                 self.outcome = ("returned", call(*args, **kwargs))
-            except BaseException as error:  # noqa: BLE001 - the outcome is what is asked for
+            except BaseException as error:
                 self.outcome = ("raised", type(error))
 
         self.thread = threading.Thread(target=run, daemon=True)

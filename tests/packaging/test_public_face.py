@@ -125,8 +125,6 @@ def signature_of(one: Spoken) -> tuple[list[str], str]:
     target = one.thing
     if one.kind == "record":
         return list(getattr(one.thing, "_fields", None) or [field.name for field in dataclasses.fields(one.thing)]), ""
-    if getattr(one.thing, "_is_protocol", False):
-        return [], ""  # nobody calls it
     if one.kind == "class":
         target = next((vars(base)["__init__"] for base in one.thing.__mro__ if "__init__" in vars(base)), None)
     python = inspect.unwrap(getattr(target, "__func__", target))
