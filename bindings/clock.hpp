@@ -51,9 +51,12 @@ public:
     }
 
     const py::object& callable() const { return callable_; }
-    const std::optional<std::int64_t>& max_skew() const { return max_skew_; }
+    py::object max_skew_seconds() const {
+        if (!max_skew_) return py::none();
+        return py::float_(convert::seconds(*max_skew_));
+    }
 
-    // For the owner's tp_traverse and tp_clear: a clock may refer back to its owner.
+    // For the owner's traverse() and clear(), as collectable.hpp wants them: a clock may refer back to its owner.
     int traverse(visitproc visit, void* arg) const {  // Py_VISIT wants these very names
         Py_VISIT(callable_.ptr());
         return 0;
@@ -73,21 +76,3 @@ private:
     py::object callable_;
     std::optional<std::int64_t> max_skew_;
 };
-
-// Lets the garbage collector see through a bound class that holds a Clock as its member `clock`.
-template <class T>
-py::custom_type_setup collects_clock() {
-    return py::custom_type_setup([](PyHeapTypeObject* heap_type) {
-        PyTypeObject* type = &heap_type->ht_type;
-        type->tp_flags |= Py_TPFLAGS_HAVE_GC;
-        type->tp_traverse = [](PyObject* self, visitproc visit, void* arg) -> int {
-            Py_VISIT(Py_TYPE(self));
-            if (!py::detail::is_holder_constructed(self)) return 0;
-            return py::cast<T&>(py::handle(self)).clock.traverse(visit, arg);
-        };
-        type->tp_clear = [](PyObject* self) -> int {
-            if (py::detail::is_holder_constructed(self)) py::cast<T&>(py::handle(self)).clock.clear();
-            return 0;
-        };
-    });
-}

@@ -8,6 +8,8 @@
 #include <optional>
 #include <type_traits>
 
+#include "thread_exit.hpp"
+
 namespace convert {
 
 namespace {
@@ -149,7 +151,8 @@ py::tuple as_tuple(py::handle object, const char* argument) {
     if (PyUnicode_Check(object.ptr()) || PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr())) {
         throw InvalidType(std::string(argument) + " must be a sequence or an array, got " + type_name(object));
     }
-    PyObject* tuple = PySequence_Tuple(object.ptr());
+    PyObject* tuple = interpreter::guarded_call(
+        [](PyObject* given, PyObject* /*unused*/) { return PySequence_Tuple(given); }, object.ptr());
     if (tuple == nullptr) {
         if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
         PyErr_Clear();

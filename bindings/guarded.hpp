@@ -8,9 +8,14 @@
 
 #include "python.hpp"
 
+#include <atomic>
+#include <chrono>
+#include <cstdint>
 #include <mutex>
+#include <thread>
 #include <utility>
 
+#include "errors.hpp"
 #include "thread_exit.hpp"
 
 // Without the interpreter while it lives. Unlike pybind11's own it survives that the interpreter ends meanwhile.
@@ -24,6 +29,10 @@ public:
 private:
     PyThreadState* state_;
 };
+
+// How many forks lie between this process and the one that imported the module. A lock that another thread held at a
+// fork is held for ever in the child, and what it guards may be half changed.
+inline std::atomic<std::uint32_t> fork_generation{0};
 
 template <class T>
 class Guarded {
@@ -43,8 +52,8 @@ public:
     // For long work: lets other Python threads run meanwhile. The work must not touch a Python object.
     template <class Work>
     decltype(auto) with_released(Work&& work) {
+        const auto lock = acquire();
         const Released released;
-        const std::lock_guard<std::mutex> lock(mutex_);
         return std::forward<Work>(work)(value_);
     }
 
@@ -52,12 +61,30 @@ private:
     std::unique_lock<std::mutex> acquire() {
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) {
-            const Released released;
-            lock.lock();
+            if (generation_.load() != fork_generation.load()) wait_for_survivor(lock);
+            if (!lock.owns_lock()) {
+                const Released released;
+                lock.lock();
+            }
         }
+        // Relaxed: a thread that reads an old value only waits a moment longer, above.
+        generation_.store(fork_generation.load(), std::memory_order_relaxed);
         return lock;
     }
 
+    // In the child of a fork: if a thread of the child holds the lock, it is about to say so; else nobody will let go.
+    void wait_for_survivor(std::unique_lock<std::mutex>& lock) {
+        for (int i = 0; i < 50; ++i) {
+            {
+                const Released released;
+                std::this_thread::sleep_for(std::chrono::milliseconds(2));
+            }
+            if (lock.try_lock() || generation_.load() == fork_generation.load()) return;
+        }
+        errors::raise("Closed", "the object must not be in use by another thread at the fork that made this process");
+    }
+
+    std::atomic<std::uint32_t> generation_{fork_generation.load()};
     std::mutex mutex_;
     T value_;
 };

@@ -3,9 +3,14 @@
 
 #include <string>
 
+#ifndef _WIN32
+#include <pthread.h>
+#endif
+
 #include <engagehub/base/errors.hpp>
 
 #include "convert.hpp"
+#include "guarded.hpp"
 #include "register.hpp"
 
 namespace {
@@ -41,6 +46,9 @@ PYBIND11_MODULE(_native, module) {
     py::options options;
     options.disable_function_signatures();
     convert::import_datetime();
+#ifndef _WIN32
+    pthread_atfork(nullptr, nullptr, [] { ++fork_generation; });
+#endif
     register_errors();
     register_ranking(module);
     register_sketches(module);

@@ -22,6 +22,7 @@
 #include <engagehub/pipeline/event.hpp>
 #include <engagehub/pipeline/event_processor.hpp>
 
+#include "collectable.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
 #include "fastcall.hpp"
@@ -802,20 +803,6 @@ True
 )doc";
 // clang-format on
 
-void setup_collection(PyHeapTypeObject* heap_type) {
-    PyTypeObject* type = &heap_type->ht_type;
-    type->tp_flags |= Py_TPFLAGS_HAVE_GC;
-    type->tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
-        Py_VISIT(Py_TYPE(self));
-        if (!py::detail::is_holder_constructed(self)) return 0;
-        return py::cast<Processor&>(py::handle(self)).traverse(visit, arg);
-    };
-    type->tp_clear = [](PyObject* self) {
-        if (py::detail::is_holder_constructed(self)) py::cast<Processor&>(py::handle(self)).clear();
-        return 0;
-    };
-}
-
 std::unique_ptr<Processor> make_processor(
     const py::object& write, py::handle capacity, py::handle workers, py::handle batch_size, py::handle flush_interval,
     py::handle overflow, py::handle block_timeout, py::handle keep_failed, const py::object& clock) {
@@ -897,7 +884,7 @@ Examples
 void register_pipeline(py::module_& module) {
     register_batch(module);
     py::class_<Processor> type(
-        module, "EventProcessor", "See engagehub_core.EventProcessor.", py::custom_type_setup(setup_collection));
+        module, "EventProcessor", "See engagehub_core.EventProcessor.", collectable::setup<Processor>());
     type.def(
         py::init(&make_processor), py::arg("write"), py::kw_only(), py::arg("capacity"), py::arg("workers"),
         py::arg("batch_size"), py::arg("flush_interval"), py::arg("overflow"), py::arg("block_timeout"),

@@ -12,6 +12,7 @@
 
 #include <engagehub/queue/blocking_queue.hpp>
 
+#include "collectable.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
 #include "fastcall.hpp"
@@ -407,25 +408,11 @@ Examples
 )doc");
 // clang-format on
 
-void setup_collection(PyHeapTypeObject* heap_type) {
-    PyTypeObject* type = &heap_type->ht_type;
-    type->tp_flags |= Py_TPFLAGS_HAVE_GC;
-    type->tp_traverse = [](PyObject* self, visitproc visit, void* arg) {
-        Py_VISIT(Py_TYPE(self));
-        if (!py::detail::is_holder_constructed(self)) return 0;
-        return py::cast<ObjectQueue&>(py::handle(self)).traverse(visit, arg);
-    };
-    type->tp_clear = [](PyObject* self) {
-        if (py::detail::is_holder_constructed(self)) py::cast<ObjectQueue&>(py::handle(self)).clear();
-        return 0;
-    };
-}
-
 }  // namespace
 
 void register_queue(py::module_& module) {
     py::class_<ObjectQueue> type(
-        module, "MpmcQueue", "See engagehub_core.MpmcQueue.", py::custom_type_setup(setup_collection));
+        module, "MpmcQueue", "See engagehub_core.MpmcQueue.", collectable::setup<ObjectQueue>());
     type.def(
         py::init([](py::handle capacity) {
             const std::int64_t slots = convert::integer(capacity, "capacity");

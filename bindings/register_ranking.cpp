@@ -12,6 +12,7 @@
 #include <engagehub/ranking/ranked_map.hpp>
 
 #include "clock.hpp"
+#include "collectable.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
@@ -477,6 +478,9 @@ struct PyLeaderboard : MadeByInit {
     PyLeaderboard(HalfLife half_life, Ties ties, TieOrder order, Clock given)
         : guarded(half_life, ties, order), clock(std::move(given)) {}
     Guarded<Leaderboard> guarded;
+    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
+    void clear() { clock.clear(); }
+
     Clock clock;
 };
 
@@ -509,7 +513,8 @@ std::pair<std::size_t, std::size_t> positions_between(
 }
 
 void register_leaderboard(py::module_& module) {
-    py::class_<PyLeaderboard>(module, "Leaderboard", "See engagehub_core.Leaderboard.", collects_clock<PyLeaderboard>())
+    py::class_<PyLeaderboard>(
+        module, "Leaderboard", "See engagehub_core.Leaderboard.", collectable::setup<PyLeaderboard>())
         .def(
             py::init([](std::int64_t half_life, const std::string& ties, const std::string& order, py::object clock,
                         std::optional<std::int64_t> max_skew) {
@@ -680,21 +685,25 @@ Examples
 )")
         .def(
             "rank",
-            [](PyLeaderboard& self, py::handle member) {
+            [](PyLeaderboard& self, py::handle member, py::handle at) {
+                if (!at.is_none()) convert::instant(at);  // any instant has the same answer
                 return with_member(
                     self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.rank(slot); });
             },
-            py::arg("member"), R"(Return a member's 1-based rank under the tie policy; the highest score has rank 1.
+            py::arg("member"), py::arg("at") = py::none(),
+            R"(Return a member's 1-based rank under the tie policy; the highest score has rank 1.
 
 Parameters
 ----------
 member : int or str
     A member on the board.
+at : int, float, datetime or None, default None
+    The instant to answer for; decay never changes the order, so every instant has the same answer.
 
 Returns
 -------
 int
-    The rank. It is the same at every instant, for decay never changes the order.
+    The rank.
 
 Raises
 ------
@@ -714,16 +723,20 @@ Examples
 )")
         .def(
             "percentile",
-            [](PyLeaderboard& self, py::handle member) {
+            [](PyLeaderboard& self, py::handle member, py::handle at) {
+                if (!at.is_none()) convert::instant(at);  // any instant has the same answer
                 return with_member(
                     self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.percentile(slot); });
             },
-            py::arg("member"), R"(Return the share of the board's members that stand strictly below, in percent.
+            py::arg("member"), py::arg("at") = py::none(),
+            R"(Return the share of the board's members that stand strictly below, in percent.
 
 Parameters
 ----------
 member : int or str
     A member on the board.
+at : int, float, datetime or None, default None
+    The instant to answer for; decay never changes the order, so every instant has the same answer.
 
 Returns
 -------
@@ -828,28 +841,43 @@ Examples
 )")
         .def(
             "merge",
-            [](PyLeaderboard& self, PyLeaderboard& other) {
-                const auto snapshot =
-                    other.guarded.with([](Leaderboard& board) { return std::make_unique<Leaderboard>(board); });
-                self.guarded.with_released([&](Leaderboard& board) { board.merge(*snapshot); });
+            [](PyLeaderboard& self, const py::args& others) {
+                std::vector<std::unique_ptr<Leaderboard>> boards;
+                for (const py::handle other : others) {
+                    if (!py::isinstance<PyLeaderboard>(other)) {
+                        throw engagehub::InvalidType("others must be Leaderboard, got " + convert::type_name(other));
+                    }
+                    boards.push_back(py::cast<PyLeaderboard&>(other).guarded.with_released([](Leaderboard& board) {
+                        return std::make_unique<Leaderboard>(board);
+                    }));
+                }
+                self.guarded.with_released([&](Leaderboard& board) {
+                    // All or nothing: what doesn't fit is found on the side.
+                    if (boards.size() > 1) {
+                        for (std::size_t i = 1; i < boards.size(); ++i) boards[0]->merge(*boards[i]);
+                    }
+                    if (!boards.empty()) board.merge(*boards[0]);
+                });
             },
-            py::arg("other"), R"(Add another board's scores to this one, member by member.
+            R"(Add other boards' scores to this one, member by member.
 
 Parameters
 ----------
-other : Leaderboard
-    A board with the same half-life and kind of member; it isn't changed.
+*others : Leaderboard
+    Boards with the same half-life and kind of member; they aren't changed.
 
 Raises
 ------
-Incompatible
-    If the half-lives differ; nothing is changed.
 InvalidType
-    If the kinds of member differ; nothing is changed.
+    If one isn't a Leaderboard; nothing is changed.
+Incompatible
+    If the half-lives or the kinds of member differ; nothing is changed.
+InvalidArgument
+    If a sum would pass the largest double; nothing is changed.
 
 Notes
 -----
-O(m log n) for the m members of the other.
+O(m log n) for the m members of the others.
 
 Examples
 --------
@@ -929,7 +957,9 @@ Examples
             [](PyLeaderboard& self) {
                 return self.guarded.with([](Leaderboard& board) { return board.half_life().micros(); });
             })
-        .def_property_readonly("_max_skew", [](PyLeaderboard& self) { return self.clock.max_skew(); })
+        .def_property_readonly(
+            "max_skew", [](PyLeaderboard& self) { return self.clock.max_skew_seconds(); },
+            "Seconds that a stamp may be ahead of the clock; None trusts every stamp.")
         .def_property_readonly(
             "clock", [](PyLeaderboard& self) { return self.clock.callable(); },
             "What answers «now»: the constructor's argument.")

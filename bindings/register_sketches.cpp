@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "python.hpp"
 
+#include <pybind11/stl.h>
+
 #include <limits>
 #include <memory>
 #include <string>
@@ -14,6 +16,7 @@
 #include <engagehub/sketch/top_k.hpp>
 
 #include "clock.hpp"
+#include "collectable.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
@@ -619,12 +622,16 @@ struct PyTopK : MadeByInit {
         if (at.is_none()) return decays ? clock.now() : 0;
         return convert::instant(at);
     }
-    convert::InstantBatch instants(py::handle at, std::size_t size) const {
-        if (at.is_none()) return convert::InstantBatch::repeated(decays ? clock.now() : 0);
-        return convert::InstantBatch(at, "at", size);
+    std::int64_t change_instant(py::handle at) const { return decays ? clock.change_instant(at) : instant(at); }
+    convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
+        if (decays) return clock.change_instants(at, size);
+        return at.is_none() ? convert::InstantBatch::repeated(0) : convert::InstantBatch(at, "at", size);
     }
 
     Guarded<TopK> guarded;
+    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
+    void clear() { clock.clear(); }
+
     Clock clock;
     bool decays = guarded.with([](TopK& native) { return native.half_life().decays(); });
 };
@@ -638,33 +645,35 @@ struct OwnedTopRow {
 };
 
 void register_top_k(py::module_& module) {
-    py::class_<PyTopK>(module, "TopK", "See engagehub_core.TopK.", collects_clock<PyTopK>())
+    py::class_<PyTopK>(module, "TopK", "See engagehub_core.TopK.", collectable::setup<PyTopK>())
         .def(py::init([](const PyTopK& other) {
             auto& source = const_cast<PyTopK&>(other);
             return made<PyTopK>(copy_of(source), source.clock);
         }))
         .def(
-            py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock) {
-                Clock checked(std::move(clock), std::nullopt);
+            py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock,
+                        std::optional<std::int64_t> max_skew) {
+                Clock checked(std::move(clock), max_skew);
                 return made<PyTopK>(
                     TopK(
                         static_cast<std::size_t>(convert::natural(k, "k")), HalfLife::of_micros(half_life),
                         table_size(width, depth)),
                     std::move(checked));
             }),
-            py::arg("k"), py::arg("half_life"), py::arg("width"), py::arg("depth"), py::arg("clock"))
+            py::arg("k"), py::arg("half_life"), py::arg("width"), py::arg("depth"), py::arg("clock"),
+            py::arg("max_skew"))
         .def_static(
             "_from_bytes",
-            [](py::handle data, py::object clock) {
+            [](py::handle data, py::object clock, std::optional<std::int64_t> max_skew) {
                 const convert::BytesView bytes(data, "data");
-                return made<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), std::nullopt));
+                return made<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), max_skew));
             })
         .def(
             "add",
             [](PyTopK& self, py::handle item, py::handle weight, py::handle at) {
                 const ItemView view = convert::item(item, "item", true);
                 const double value = convert::number(weight, "weight");
-                const std::int64_t instant = self.instant(at);
+                const std::int64_t instant = self.change_instant(at);
                 self.guarded.with([&](TopK& native) { native.add(view, value, instant); });
             },
             py::arg("item"), py::arg("weight") = 1.0, py::arg("at") = py::none(), R"(Count an item.
@@ -700,7 +709,7 @@ Examples
             [](PyTopK& self, py::handle items, py::handle weights, py::handle at) {
                 const convert::ItemBatch batch(items, "items", true);
                 const convert::NumberBatch values(weights, "weights", batch.size());
-                const convert::InstantBatch instants = self.instants(at, batch.size());
+                const convert::InstantBatch instants = self.change_instants(at, batch.size());
                 self.guarded.with_released([&](TopK& native) { native.update(batch, values, instants, batch.size()); });
             },
             py::arg("items"), py::arg("weights") = 1.0, py::arg("at") = py::none(),
@@ -951,7 +960,12 @@ True
                 return py::float_(convert::seconds(micros));
             },
             "Seconds after which a weight counts half; None without decay.")
-        .def_property_readonly("_clock", [](PyTopK& self) { return self.clock.callable(); });
+        .def_property_readonly(
+            "clock", [](PyTopK& self) { return self.clock.callable(); },
+            "What answers «now»: the constructor's argument.")
+        .def_property_readonly(
+            "max_skew", [](PyTopK& self) { return self.clock.max_skew_seconds(); },
+            "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
 }
 
 }  // namespace

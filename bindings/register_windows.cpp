@@ -11,6 +11,7 @@
 #include <engagehub/window/distinct_window.hpp>
 
 #include "clock.hpp"
+#include "collectable.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
@@ -27,6 +28,9 @@ struct PyDistinctWindow : MadeByInit {
     PyDistinctWindow(DistinctWindow native, Clock the_clock)
         : guarded(std::move(native)), clock(std::move(the_clock)) {}
     Guarded<DistinctWindow> guarded;
+    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
+    void clear() { clock.clear(); }
+
     Clock clock;
 };
 
@@ -34,7 +38,7 @@ using MaybeMicros = std::optional<std::int64_t>;
 
 void register_distinct_window(py::module_& module) {
     py::class_<PyDistinctWindow>(
-        module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collects_clock<PyDistinctWindow>())
+        module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collectable::setup<PyDistinctWindow>())
         .def(py::init([](const PyDistinctWindow& other) {
             auto& source = const_cast<PyDistinctWindow&>(other);
             return made<PyDistinctWindow>(copy_of(source), source.clock);
@@ -236,13 +240,11 @@ Examples
             "p",
             [](PyDistinctWindow& self) { return self.guarded.with([](DistinctWindow& native) { return native.p(); }); },
             "The precision: 2 ** p registers a bucket.")
-        .def_property_readonly("_clock", [](PyDistinctWindow& self) { return self.clock.callable(); })
         .def_property_readonly(
-            "max_skew",
-            [](PyDistinctWindow& self) -> py::object {
-                if (!self.clock.max_skew()) return py::none();
-                return py::float_(convert::seconds(*self.clock.max_skew()));
-            },
+            "clock", [](PyDistinctWindow& self) { return self.clock.callable(); },
+            "What answers «now»: the constructor's argument.")
+        .def_property_readonly(
+            "max_skew", [](PyDistinctWindow& self) { return self.clock.max_skew_seconds(); },
             "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
 }
 

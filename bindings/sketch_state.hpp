@@ -19,7 +19,7 @@ namespace sketch_state {
 
 template <class Bound>
 auto copy_of(Bound& bound) {
-    return bound.guarded.with([](auto& native) { return native; });
+    return bound.guarded.with_released([](auto& native) { return native; });
 }
 
 // Merges all or nothing.
@@ -34,7 +34,7 @@ void merge(Bound& self, const py::args& others, const char* name) {
         }
         natives.push_back(copy_of(py::cast<Bound&>(other)));
     }
-    self.guarded.with([&](Native& native) {
+    self.guarded.with_released([&](Native& native) {
         Native merged = native;
         for (const Native& other : natives) merged.merge(other);
         native = std::move(merged);
@@ -45,12 +45,12 @@ template <class Bound>
 py::object equals(Bound& self, py::handle other) {
     if (!py::isinstance<Bound>(other)) return py::reinterpret_borrow<py::object>(Py_NotImplemented);
     const auto theirs = copy_of(py::cast<Bound&>(other));
-    return py::bool_(self.guarded.with([&](auto& native) { return native == theirs; }));
+    return py::bool_(self.guarded.with_released([&](auto& native) { return native == theirs; }));
 }
 
 template <class Bound>
 py::bytes to_bytes(Bound& self) {
-    return py::bytes(self.guarded.with([](auto& native) { return native.to_bytes(); }));
+    return py::bytes(self.guarded.with_released([](auto& native) { return native.to_bytes(); }));
 }
 
 template <class Answer>

@@ -6,6 +6,7 @@
 #include <string>
 
 #include <engagehub/base/item_table.hpp>
+#include <engagehub/codec/siphash.hpp>
 
 using engagehub::InvalidType;
 using engagehub::ItemTable;
@@ -58,4 +59,12 @@ TEST_CASE("an item table refuses the other kind and keeps what it has") {
     CHECK_FALSE(table.find(ItemView::of(7)).has_value());
     table.clear();
     CHECK(table.insert(ItemView::of(7)).second);
+}
+
+TEST_CASE("siphash gives the published value of SipHash-2-4 (its paper, appendix A)") {
+    unsigned char input[15];
+    for (unsigned i = 0; i < sizeof input; ++i) input[i] = static_cast<unsigned char>(i);
+    const engagehub::SipKey key{0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL};
+    CHECK(engagehub::siphash<2, 4>(key, input, sizeof input) == 0xa129ca6149be45e5ULL);
+    CHECK(engagehub::siphash<1, 3>(key, input, sizeof input) != engagehub::siphash<1, 3>({1, 2}, input, sizeof input));
 }

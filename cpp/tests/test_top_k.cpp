@@ -478,3 +478,20 @@ TEST_CASE("TopK refuses states that no sketch has, though the checksum is right"
     refuse(decayed("0200000000000000"));  // ahead of the newest event
     refuse(decayed("00feffffffffffff"));  // 513 halvings behind it
 }
+
+TEST_CASE("merging refuses more additions than can be counted, and changes nothing") {
+    engagehub::TopK trends(2);
+    trends.add(engagehub::ItemView::of(1));
+    bool refused = false;
+    for (int i = 0; i < 70 && !refused; ++i) {
+        const std::string before = trends.to_bytes();
+        try {
+            trends.merge(engagehub::TopK(trends));
+        } catch (const engagehub::InvalidArgument&) {
+            refused = true;
+            CHECK(trends.to_bytes() == before);
+        }
+    }
+    CHECK(refused);
+    CHECK(engagehub::TopK::from_bytes(trends.to_bytes()) == trends);
+}

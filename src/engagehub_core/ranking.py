@@ -468,7 +468,7 @@ class Leaderboard(_native.Leaderboard):
             ties=self.ties,
             order=self.order,
             clock=self.clock,
-            max_skew=None if self._max_skew is None else timedelta(microseconds=self._max_skew),
+            max_skew=self.max_skew,
         )
         twin.merge(self)
         return twin

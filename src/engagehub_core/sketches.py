@@ -335,6 +335,10 @@ class CountMinSketch(_native.CountMinSketch):
         return f"<{type(self).__name__} width={self.width} depth={self.depth} total={self.total}>"
 
 
+def _skew(max_skew: str | float | timedelta | None) -> int | None:
+    return None if max_skew is None else parse_duration(max_skew, "max_skew")
+
+
 class Row(NamedTuple):
     """An item of :meth:`TopK.top` with its weight.
 
@@ -369,6 +373,9 @@ class TopK(_native.TopK):
         Rows of that table, at most 64; width * depth is at most 2 ** 27.
     clock : callable, default time.time
         What «now» is: returns an instant. Without a half-life it is never called.
+    max_skew : str, int, float, timedelta or None, default "5m"
+        How far ahead of the clock an event may be, where there is a half-life; None trusts every stamp, as for recorded
+        streams.
 
     Raises
     ------
@@ -414,9 +421,10 @@ class TopK(_native.TopK):
         width: int = 2048,
         depth: int = 4,
         clock: Callable[[], float | datetime] = time.time,
+        max_skew: str | float | timedelta | None = "5m",
     ) -> None:
         micros = 0 if half_life is None else parse_duration(half_life, "half_life")
-        super().__init__(k, micros, width, depth, clock)
+        super().__init__(k, micros, width, depth, clock, _skew(max_skew))
 
     def top(self, n: int = 10, at: float | datetime | None = None) -> list[Row]:
         """Return the items with the largest estimates, the largest first.
@@ -452,7 +460,13 @@ class TopK(_native.TopK):
         return [Row(*row) for row in self._top(n, at)]
 
     @classmethod
-    def from_bytes(cls, data: _BytesLike, *, clock: Callable[[], float | datetime] = time.time) -> Self:
+    def from_bytes(
+        cls,
+        data: _BytesLike,
+        *,
+        clock: Callable[[], float | datetime] = time.time,
+        max_skew: str | float | timedelta | None = "5m",
+    ) -> Self:
         """Read what to_bytes wrote.
 
         Parameters
@@ -461,6 +475,8 @@ class TopK(_native.TopK):
             All of it.
         clock : callable, default time.time
             The new sketch's clock.
+        max_skew : str, int, float, timedelta or None, default "5m"
+            The new sketch's limit for stamps ahead of the clock.
 
         Returns
         -------
@@ -487,7 +503,7 @@ class TopK(_native.TopK):
         >>> TopK.from_bytes(trends.to_bytes()).estimate("general")
         3.0
         """
-        return cls._of(_native.TopK._from_bytes(data, clock))
+        return cls._of(_native.TopK._from_bytes(data, clock, _skew(max_skew)))
 
     def copy(self) -> Self:
         """Return an independent copy with the same clock.
@@ -518,8 +534,8 @@ class TopK(_native.TopK):
         return new
 
     @classmethod
-    def _restore(cls, data: bytes, clock: Callable[[], float | datetime]) -> Self:
-        return cls.from_bytes(data, clock=clock)
+    def _restore(cls, data: bytes, clock: Callable[[], float | datetime], max_skew: float | None) -> Self:
+        return cls.from_bytes(data, clock=clock, max_skew=max_skew)
 
     def __copy__(self) -> Self:
         return self.copy()
@@ -527,8 +543,8 @@ class TopK(_native.TopK):
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self.copy()
 
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, Callable[[], float | datetime]]]:
-        return type(self)._restore, (self.to_bytes(), self._clock)
+    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, Callable[[], float | datetime], float | None]]:
+        return type(self)._restore, (self.to_bytes(), self.clock, self.max_skew)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} k={self.k} half_life={self.half_life} len={len(self)}>"

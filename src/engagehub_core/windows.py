@@ -38,7 +38,7 @@ class DistinctWindow(_native.DistinctWindow):
         The precision of each bucket, as in HyperLogLog.
     clock : callable, default time.time
         What «now» is: returns an instant.
-    max_skew : str, int, float, timedelta or None, default 300
+    max_skew : str, int, float, timedelta or None, default "5m"
         How far ahead of the clock a stamp may be: one that is further is refused, so it can't push the others out. None
         trusts every stamp and needs no clock when stamps are given: for recorded streams.
 
@@ -83,7 +83,7 @@ class DistinctWindow(_native.DistinctWindow):
         *,
         p: int = 14,
         clock: Callable[[], float | datetime] = time.time,
-        max_skew: Duration | None = 300,
+        max_skew: Duration | None = "5m",
     ) -> None:
         super().__init__(
             parse_duration(span, "span"), _micros(resolution, "resolution"), p, clock, _micros(max_skew, "max_skew")
@@ -233,7 +233,7 @@ class DistinctWindow(_native.DistinctWindow):
         data: _BytesLike,
         *,
         clock: Callable[[], float | datetime] = time.time,
-        max_skew: Duration | None = 300,
+        max_skew: Duration | None = "5m",
     ) -> Self:
         """Read what to_bytes wrote.
 
@@ -243,7 +243,7 @@ class DistinctWindow(_native.DistinctWindow):
             All of it.
         clock : callable, default time.time
             The new window's clock.
-        max_skew : str, int, float, timedelta or None, default 300
+        max_skew : str, int, float, timedelta or None, default "5m"
             The new window's limit for stamps ahead of the clock.
 
         Returns
@@ -314,7 +314,7 @@ class DistinctWindow(_native.DistinctWindow):
         return self.copy()
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, Callable[[], float | datetime], float | None]]:
-        return type(self)._restore, (self.to_bytes(), self._clock, self.max_skew)
+        return type(self)._restore, (self.to_bytes(), self.clock, self.max_skew)
 
     def __repr__(self) -> str:
         return (

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from models.leaderboard import LeaderboardModel
 
-from engagehub_core import Entry, Leaderboard
+from engagehub_core import Entry, Leaderboard, SkipList
 from engagehub_core.errors import EngageHubError, Incompatible, InvalidArgument, InvalidType, UnknownMember
 
 HALF_LIFE = 3600
@@ -285,6 +285,37 @@ def test_negative_sizes_are_refused():
 def test_boards_of_different_half_lives_do_not_merge():
     with pytest.raises(Incompatible, match="half_life must be equal to merge"):
         Leaderboard("7d").merge(Leaderboard("6d"))
+
+
+def test_merging_takes_several_boards_all_or_nothing():
+    board, one, two = Leaderboard(), Leaderboard(), Leaderboard()
+    one.add("ada", 1, at=0)
+    two.update(["ada", "bob"], [2, 5], at=0)
+    board.merge()
+    board.merge(one, two, board)
+    assert [row[1:3] for row in board.top()] == [("bob", 5.0), ("ada", 3.0)]
+    numbers = Leaderboard()
+    numbers.add(7, 1, at=0)
+    with pytest.raises(Incompatible, match="members must be of one kind to merge"):
+        board.merge(one, numbers)
+    with pytest.raises(InvalidType, match="others must be Leaderboard, got SkipList"):
+        board.merge(one, SkipList())
+    huge = Leaderboard()
+    huge.add("bob", 1e290, at=0)
+    with pytest.raises(InvalidArgument, match="scores must stay within the range of a double"):  # noqa: PT012
+        for _ in range(100):
+            huge.merge(huge)
+    assert huge.score("bob") < float("inf")
+    assert board.score("ada") == 3.0
+
+
+def test_ranks_are_the_same_at_every_instant():
+    board = Leaderboard("1h")
+    board.update(["ada", "bob"], [1, 5], at=0)
+    assert [board.rank("ada", at=at) for at in (0, 10**9)] == [2, 2]
+    assert board.percentile("bob", at=10**9) == 50.0
+    with pytest.raises(InvalidType):
+        board.rank("ada", at="soon")
 
 
 def test_a_copy_is_independent():

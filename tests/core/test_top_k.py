@@ -194,7 +194,7 @@ def test_the_clock_is_asked_only_where_it_matters():
     plain.add("a")
     plain.top()
     assert not calls
-    trends = TopK(5, half_life="1h", clock=clock)
+    trends = TopK(5, half_life="1h", clock=clock, max_skew=None)
     trends.add("a", 2, at=0)
     assert not calls
     assert trends.estimate("a") == 1.0
@@ -314,7 +314,7 @@ def test_copies_are_equal_and_independent():
         assert twin == trends
         twin.add("a", at=0)
         assert twin != trends
-    assert pickle.loads(pickle.dumps(trends))._clock is time.monotonic
+    assert pickle.loads(pickle.dumps(trends)).clock is time.monotonic
     with pytest.raises(TypeError):
         hash(trends)
     trends.clear()
@@ -338,3 +338,14 @@ def test_every_truncation_and_every_turned_bit_is_refused():
             TopK.from_bytes(damaged)
     with pytest.raises(Corrupted):
         TopK.from_bytes(sealed(data[:-4] + b"\x00"))
+
+
+def test_a_stamp_too_far_ahead_of_the_clock_is_refused():
+    trends = TopK(5, half_life="1h", clock=lambda: 1_000, max_skew="1m")
+    trends.add("a", at=1_060)
+    for refused in (lambda: trends.add("b", at=1_061), lambda: trends.update(["b", "b"], at=[0, 250_000_000_000])):
+        with pytest.raises(InvalidArgument, match="max_skew"):
+            refused()
+    assert [row.item for row in trends.top(at=1_060)] == ["a"]
+    assert trends.copy().max_skew == pickle.loads(pickle.dumps(TopK(5, max_skew=60))).max_skew == 60.0
+    TopK(5, half_life="1h", clock=lambda: 0, max_skew=None).add("a", at=250_000_000_000)

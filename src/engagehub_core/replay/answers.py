@@ -100,7 +100,7 @@ class Answers:
         self.newest: int | None = None
         half_life = None if question.half_life is None else timedelta(microseconds=question.half_life)
         self._board = Leaderboard(half_life, order="member", max_skew=None)
-        self._trends = TopK(question.top + _CANDIDATES, half_life=half_life)
+        self._trends = TopK(question.top + _CANDIDATES, half_life=half_life, max_skew=None)
         self._members = HyperLogLog()
         self._windows = {
             name: DistinctWindow(timedelta(microseconds=span), max_skew=None) for name, span in question.spans.items()

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include <engagehub/base/item.hpp>
+#include <engagehub/codec/siphash.hpp>
 
 namespace engagehub {
 
@@ -51,10 +52,9 @@ public:
     }
 
     // REQUIRES: the slot is in use.
-    void erase(Slot slot) {
+    void erase(Slot slot) noexcept {
         const std::size_t mask = cells_.size() - 1;
         const ItemView item = (*this)[slot];
-        free_.reserve(free_.size() + 1);
         auto hole = static_cast<std::size_t>(const_cast<Cell*>(locate(item, short_hash(item))) - cells_.data());
         for (std::size_t next = (hole + 1) & mask; cells_[next].slot != kEmpty; next = (next + 1) & mask) {
             const std::size_t home = cells_[next].hash & mask;
@@ -65,7 +65,7 @@ public:
         }
         cells_[hole] = {};
         if (kind_ == ItemKind::kText) texts_[slot] = std::string();
-        free_.push_back(slot);
+        free_.push_back(slot);  // store() made room for it
         --size_;
     }
 
@@ -84,7 +84,14 @@ private:
         Slot slot = kEmpty;
     };
 
-    static std::uint32_t short_hash(const ItemView& item) { return static_cast<std::uint32_t>(hash_of(item) >> 32U); }
+    // Keyed, since strangers choose the names of members; the order of the cells is never seen outside.
+    static std::uint32_t short_hash(const ItemView& item) {
+        const SipKey& key = process_key();
+        if (item.kind == ItemKind::kText) {
+            return static_cast<std::uint32_t>(siphash<1, 3>(key, item.text.data(), item.text.size()));
+        }
+        return static_cast<std::uint32_t>(siphash<1, 3>(key, &item.number, sizeof item.number));
+    }
 
     // The cell that holds the item, or the empty one where it would go.
     const Cell* locate(const ItemView& item, std::uint32_t hash) const {
@@ -120,6 +127,7 @@ private:
         }
         const std::size_t slot = item.kind == ItemKind::kText ? texts_.size() : numbers_.size();
         if (slot >= kEmpty) throw std::length_error("an object holds at most 2^32 - 2 items");
+        if (slot >= free_.capacity()) free_.reserve(slot + slot / 2 + 8);  // so that erase() can't fail
         if (item.kind == ItemKind::kText) {
             texts_.emplace_back(item.text);
         } else {

@@ -21,9 +21,9 @@ class ByteWriter {
 public:
     template <class Unsigned>
     void put(Unsigned value) {
-        for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-            bytes_.push_back(static_cast<char>((value >> (8U * i)) & 0xffU));
-        }
+        std::array<char, sizeof(Unsigned)> raw;
+        for (std::size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<char>((value >> (8U * i)) & 0xffU);
+        bytes_.append(raw.data(), raw.size());
     }
     void put_signed(std::int64_t value) { put(static_cast<std::uint64_t>(value)); }
     void put_double(double value) {

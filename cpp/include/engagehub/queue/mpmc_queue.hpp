@@ -104,7 +104,9 @@ public:
                     continue;
                 }
                 // Sequentially consistent, as the claim of a consumer is: see EventCount for who relies on it.
-                const bool is_full = tail - head_.load(std::memory_order_seq_cst) >= 2 * std::uint64_t{capacity()};
+                // Signed: consumers may have passed the index read above meanwhile.
+                const auto held = static_cast<std::int64_t>(tail - head_.load(std::memory_order_seq_cst));
+                const bool is_full = held >= static_cast<std::int64_t>(2 * capacity());
                 return {is_full ? QueueStatus::kFull : QueueStatus::kBusy, 0, 0};
             }
             // A slot that is free stays free until the producer index passes it, so the claim below proves all of them.

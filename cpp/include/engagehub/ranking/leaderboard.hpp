@@ -17,6 +17,7 @@
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/base/instant.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/ranking/ranked_map.hpp>
 
@@ -32,7 +33,7 @@ public:
         std::int64_t last_at;
     };
 
-    // Far beyond any use, and so far below the largest double that no sum of accepted points can reach infinity.
+    // Far beyond any use, and so far below the largest double that 10^18 additions don't reach infinity.
     static constexpr double kLargestPoints = 1e290;
 
     explicit Leaderboard(HalfLife half_life = {}, Ties ties = Ties::kCompetition, TieOrder order = TieOrder::kArrival)
@@ -65,6 +66,7 @@ public:
     // The member's score as of the later of at and the member's newest change.
     double add(const ItemView& member, double points, std::int64_t at) {
         require_points(points, "points");
+        require_instant(at);
         const auto slot = ranking_.find(member);
         Scaled key = half_life_.store(points, at);
         if (slot) key = ranking_.key(*slot) + key;
@@ -74,6 +76,7 @@ public:
     // Replaces the score. An instant before the member's newest change is refused: what it should replace is unknown.
     double set(const ItemView& member, double score, std::int64_t at) {
         require_points(score, "score");
+        require_instant(at);
         if (const auto slot = ranking_.find(member); slot && at < last_[*slot]) {
             throw InvalidArgument(
                 "at must not be before the member's newest change at " + std::to_string(last_[*slot]) +
@@ -96,28 +99,37 @@ public:
     }
 
     // Adds the other board's sums member by member; ties among the arrivals are in the other's order.
-    // THROWS: Incompatible for another half-life, InvalidType for the other kind of member.
+    // THROWS: Incompatible for another half-life or kind of member, InvalidArgument where a sum would pass the largest
+    // double.
     void merge(const Leaderboard& other) {
         if (half_life_ != other.half_life_) {
             throw Incompatible(
                 "half_life must be equal to merge, got " + std::to_string(half_life_.micros()) + " and " +
                 std::to_string(other.half_life_.micros()) + " microseconds");
         }
-        if (other.size() != 0) {
-            ItemKind held = kind();
-            require_kind(held, other.kind(), "members");
+        if (size() != 0 && other.size() != 0 && kind() != other.kind()) {
+            throw Incompatible(
+                std::string("members must be of one kind to merge, got ") + name_of(kind()) + " and " +
+                name_of(other.kind()));
         }
         if (&other == this) {
             const Leaderboard same(other);
             merge(same);
             return;
         }
+        const std::int64_t newest = std::max(newest_, other.newest_);
+        other.ranking_.visit(0, other.size(), [&](const RankedMap::Row& row) {
+            const auto slot = ranking_.find(other.ranking_.member(row.slot));
+            if (slot && std::isinf(half_life_.read(ranking_.key(*slot) + row.key, newest))) {
+                throw InvalidArgument("scores must stay within the range of a double to merge");
+            }
+        });
         other.ranking_.visit(0, other.size(), [&](const RankedMap::Row& row) {
             const ItemView member = other.ranking_.member(row.slot);
             const auto slot = ranking_.find(member);
             change(member, slot ? ranking_.key(*slot) + row.key : row.key, other.last_[row.slot]);
         });
-        newest_ = std::max(newest_, other.newest_);
+        newest_ = newest;
     }
 
     double score(Slot slot, std::int64_t at) const { return half_life_.read(ranking_.key(slot), as_of(at)); }

@@ -119,6 +119,9 @@ public:
                 other.shown());
         }
         merged_kind(kind(), other.kind());
+        if (additions_ + other.additions_ > kMostAdditions) {
+            throw InvalidArgument("sketches of at most 2^62 additions together are required to merge");
+        }
         if (other.additions_ == 0) return;
         if (additions_ == 0) {
             *this = other;
