@@ -13,7 +13,6 @@
 using engagehub::HalfLife;
 using engagehub::Incompatible;
 using engagehub::InvalidArgument;
-using engagehub::InvalidType;
 using engagehub::ItemView;
 using engagehub::Leaderboard;
 using engagehub::TieOrder;
@@ -214,7 +213,7 @@ TEST_CASE("merging adds sums, keeps the newest instants and refuses what doesn't
     CHECK_THROWS_AS(one.merge(plain), Incompatible);
     Leaderboard text(HalfLife::of_micros(kSecond));
     text.add(ItemView::of(std::string_view("ada")), 1, 0);
-    CHECK_THROWS_AS(one.merge(text), InvalidType);
+    CHECK_THROWS_AS(one.merge(text), Incompatible);
     CHECK(one.size() == 2);
     const Leaderboard copy(one);
     CHECK(copy.score(*copy.find(ItemView::of(1)), 2 * kSecond) == 10.0);

@@ -302,7 +302,7 @@ def test_merging_takes_several_boards_all_or_nothing():
         board.merge(one, SkipList())
     huge = Leaderboard()
     huge.add("bob", 1e290, at=0)
-    with pytest.raises(InvalidArgument, match="scores must stay within the range of a double"):  # noqa: PT012
+    with pytest.raises(InvalidArgument, match="scores must stay within the range of a double"):
         for _ in range(100):
             huge.merge(huge)
     assert huge.score("bob") < float("inf")
