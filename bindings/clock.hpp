@@ -13,6 +13,7 @@
 #include <engagehub/base/errors.hpp>
 
 #include "convert.hpp"
+#include "thread_exit.hpp"
 
 class Clock {
 public:
@@ -24,7 +25,12 @@ public:
         }
     }
 
-    std::int64_t now() const { return convert::instant(callable_(), "clock()"); }
+    std::int64_t now() const {
+        PyObject* answer = interpreter::guarded_call(
+            [](PyObject* callable, PyObject* /*unused*/) { return PyObject_CallNoArgs(callable); }, callable_.ptr());
+        if (answer == nullptr) throw py::error_already_set();
+        return convert::instant(py::reinterpret_steal<py::object>(answer), "clock()");
+    }
 
     // For queries: any instant, or now.
     std::int64_t instant(py::handle at) const { return at.is_none() ? now() : convert::instant(at); }

@@ -145,7 +145,9 @@ py::dict columns_of(const EventBatch& batch) {
 
 class PythonSink : public engagehub::BatchSink {
 public:
-    explicit PythonSink(const py::object& write) : write_(write.inc_ref().ptr()) {}
+    explicit PythonSink(const py::object& write)
+        : answer_type_(py::object(py::module_::import("engagehub_core.sinks").attr("WriteResult")).release().ptr()),
+          write_(write.inc_ref().ptr()) {}
     // Whoever clears last does so attached: the processor, or the last worker of one that is gone.
     ~PythonSink() override = default;
 
@@ -186,12 +188,14 @@ public:
     }
 
     int traverse(visitproc visit, void* arg) const {
+        Py_VISIT(answer_type_);
         Py_VISIT(write_);
         Py_VISIT(unreported_);
         Py_VISIT(newest_);
         return 0;
     }
     void clear() {
+        Py_CLEAR(answer_type_);
         Py_CLEAR(write_);
         Py_CLEAR(unreported_);
         Py_CLEAR(newest_);
@@ -205,11 +209,12 @@ private:
             return;
         }
         try {
+            const auto answer_type = py::reinterpret_borrow<py::object>(answer_type_);
             const auto write = py::reinterpret_borrow<py::object>(write_);
             const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
             PyObject* answer = interpreter::guarded_call(PyObject_CallOneArg, write.ptr(), argument.ptr());
             if (answer == nullptr) throw py::error_already_set();
-            result = result_of(py::reinterpret_steal<py::object>(answer), batch->size());
+            result = result_of(py::reinterpret_steal<py::object>(answer), answer_type, batch->size());
         } catch (py::error_already_set& error) {
             remember(error);
             failure = text_of(error);
@@ -218,9 +223,8 @@ private:
         }
     }
 
-    static engagehub::WriteResult result_of(const py::object& answer, std::size_t size) {
+    static engagehub::WriteResult result_of(const py::object& answer, const py::object& type, std::size_t size) {
         if (answer.is_none()) return {size, 0, 0};
-        const py::object type = py::module_::import("engagehub_core.sinks").attr("WriteResult");
         if (!py::isinstance(answer, type)) {
             throw std::runtime_error(
                 "the sink's write must return WriteResult or None, got " + convert::type_name(answer));
@@ -260,6 +264,7 @@ private:
         return length == 0 ? text : text + ": " + std::string(bytes, static_cast<std::size_t>(length));
     }
 
+    PyObject* answer_type_;  // looked up once: an import runs Python code, which a worker does only to call the sink
     PyObject* write_;
     PyObject* unreported_ = nullptr;  // the first exception since the last report
     PyObject* newest_ = nullptr;      // for a report whose first exception went out with the report before it

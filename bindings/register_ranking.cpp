@@ -14,6 +14,7 @@
 #include "clock.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
+#include "made_by_init.hpp"
 #include "register.hpp"
 
 namespace {
@@ -71,7 +72,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 // ---- SkipList
 
-struct PySkipList {
+struct PySkipList : MadeByInit {
     PySkipList(Ties ties, TieOrder order) : guarded(ties, order) {}
     Guarded<RankedMap> guarded;
 };
@@ -139,7 +140,7 @@ void register_skip_list(py::module_& module) {
     py::class_<PySkipList>(module, "SkipList", "See engagehub_core.SkipList.")
         .def(
             py::init([](const std::string& ties, const std::string& order) {
-                return std::make_unique<PySkipList>(ties_named(ties), order_named(order));
+                return made<PySkipList>(ties_named(ties), order_named(order));
             }),
             py::arg("ties"), py::arg("order"))
         .def(
@@ -472,7 +473,7 @@ Examples
 
 // ---- Leaderboard
 
-struct PyLeaderboard {
+struct PyLeaderboard : MadeByInit {
     PyLeaderboard(HalfLife half_life, Ties ties, TieOrder order, Clock given)
         : guarded(half_life, ties, order), clock(std::move(given)) {}
     Guarded<Leaderboard> guarded;
@@ -512,7 +513,7 @@ void register_leaderboard(py::module_& module) {
         .def(
             py::init([](std::int64_t half_life, const std::string& ties, const std::string& order, py::object clock,
                         std::optional<std::int64_t> max_skew) {
-                return std::make_unique<PyLeaderboard>(
+                return made<PyLeaderboard>(
                     HalfLife::of_micros(half_life), ties_named(ties), order_named(order),
                     Clock(std::move(clock), max_skew));
             }),

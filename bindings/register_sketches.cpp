@@ -16,6 +16,7 @@
 #include "clock.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
+#include "made_by_init.hpp"
 #include "register.hpp"
 #include "sketch_state.hpp"
 
@@ -31,7 +32,7 @@ using sketch_state::copy_of;
 
 // ---- HyperLogLog
 
-struct PyHyperLogLog {
+struct PyHyperLogLog : MadeByInit {
     explicit PyHyperLogLog(HyperLogLog native) : guarded(std::move(native)) {}
     Guarded<HyperLogLog> guarded;
 };
@@ -45,22 +46,20 @@ unsigned precision(py::handle object) {
 void register_hyperloglog(py::module_& module) {
     py::class_<PyHyperLogLog>(module, "HyperLogLog", "See engagehub_core.HyperLogLog.")
         .def(py::init([](const PyHyperLogLog& other) {
-            return std::make_unique<PyHyperLogLog>(copy_of(const_cast<PyHyperLogLog&>(other)));
+            return made<PyHyperLogLog>(copy_of(const_cast<PyHyperLogLog&>(other)));
         }))
-        .def(
-            py::init([](py::handle p) { return std::make_unique<PyHyperLogLog>(HyperLogLog(precision(p))); }),
-            py::arg("p"))
+        .def(py::init([](py::handle p) { return made<PyHyperLogLog>(HyperLogLog(precision(p))); }), py::arg("p"))
         .def_static(
             "_from_bytes",
             [](py::handle data) {
                 const convert::BytesView bytes(data, "data");
-                return std::make_unique<PyHyperLogLog>(HyperLogLog::from_bytes(bytes.get()));
+                return made<PyHyperLogLog>(HyperLogLog::from_bytes(bytes.get()));
             })
         .def_static(
             "_from_redis",
             [](py::handle data) {
                 const convert::BytesView bytes(data, "data");
-                return std::make_unique<PyHyperLogLog>(engagehub::hyperloglog_from_redis(bytes.get()));
+                return made<PyHyperLogLog>(engagehub::hyperloglog_from_redis(bytes.get()));
             })
         .def(
             "add",
@@ -308,7 +307,7 @@ Examples
 
 // ---- CountMinSketch
 
-struct PyCountMinSketch {
+struct PyCountMinSketch : MadeByInit {
     explicit PyCountMinSketch(CountMinSketch native) : guarded(std::move(native)) {}
     Guarded<CountMinSketch> guarded;
 };
@@ -322,18 +321,18 @@ TableSize table_size(py::handle width, py::handle depth) {
 void register_count_min(py::module_& module) {
     py::class_<PyCountMinSketch>(module, "CountMinSketch", "See engagehub_core.CountMinSketch.")
         .def(py::init([](const PyCountMinSketch& other) {
-            return std::make_unique<PyCountMinSketch>(copy_of(const_cast<PyCountMinSketch&>(other)));
+            return made<PyCountMinSketch>(copy_of(const_cast<PyCountMinSketch&>(other)));
         }))
         .def(
             py::init([](py::handle width, py::handle depth) {
-                return std::make_unique<PyCountMinSketch>(CountMinSketch(table_size(width, depth)));
+                return made<PyCountMinSketch>(CountMinSketch(table_size(width, depth)));
             }),
             py::arg("width"), py::arg("depth"))
         .def_static(
             "_from_bytes",
             [](py::handle data) {
                 const convert::BytesView bytes(data, "data");
-                return std::make_unique<PyCountMinSketch>(CountMinSketch::from_bytes(bytes.get()));
+                return made<PyCountMinSketch>(CountMinSketch::from_bytes(bytes.get()));
             })
         .def_static(
             "_size_for",
@@ -612,7 +611,7 @@ Examples
 
 // ---- TopK
 
-struct PyTopK {
+struct PyTopK : MadeByInit {
     PyTopK(TopK native, Clock the_clock) : guarded(std::move(native)), clock(std::move(the_clock)) {}
 
     // Without a half-life the instant doesn't matter, so the clock isn't asked.
@@ -642,12 +641,12 @@ void register_top_k(py::module_& module) {
     py::class_<PyTopK>(module, "TopK", "See engagehub_core.TopK.", collects_clock<PyTopK>())
         .def(py::init([](const PyTopK& other) {
             auto& source = const_cast<PyTopK&>(other);
-            return std::make_unique<PyTopK>(copy_of(source), source.clock);
+            return made<PyTopK>(copy_of(source), source.clock);
         }))
         .def(
             py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock) {
                 Clock checked(std::move(clock), std::nullopt);
-                return std::make_unique<PyTopK>(
+                return made<PyTopK>(
                     TopK(
                         static_cast<std::size_t>(convert::natural(k, "k")), HalfLife::of_micros(half_life),
                         table_size(width, depth)),
@@ -658,7 +657,7 @@ void register_top_k(py::module_& module) {
             "_from_bytes",
             [](py::handle data, py::object clock) {
                 const convert::BytesView bytes(data, "data");
-                return std::make_unique<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), std::nullopt));
+                return made<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), std::nullopt));
             })
         .def(
             "add",

@@ -13,6 +13,7 @@
 #include "clock.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
+#include "made_by_init.hpp"
 #include "register.hpp"
 #include "sketch_state.hpp"
 
@@ -22,7 +23,7 @@ using engagehub::DistinctWindow;
 using engagehub::ItemView;
 using sketch_state::copy_of;
 
-struct PyDistinctWindow {
+struct PyDistinctWindow : MadeByInit {
     PyDistinctWindow(DistinctWindow native, Clock the_clock)
         : guarded(std::move(native)), clock(std::move(the_clock)) {}
     Guarded<DistinctWindow> guarded;
@@ -36,7 +37,7 @@ void register_distinct_window(py::module_& module) {
         module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collects_clock<PyDistinctWindow>())
         .def(py::init([](const PyDistinctWindow& other) {
             auto& source = const_cast<PyDistinctWindow&>(other);
-            return std::make_unique<PyDistinctWindow>(copy_of(source), source.clock);
+            return made<PyDistinctWindow>(copy_of(source), source.clock);
         }))
         .def(
             py::init([](std::int64_t span, MaybeMicros resolution, py::handle p, py::object clock,
@@ -45,14 +46,14 @@ void register_distinct_window(py::module_& module) {
                 const std::int64_t precision = convert::integer(p, "p");
                 const unsigned bits = precision < 0 ? 0U : precision > 255 ? 255U : static_cast<unsigned>(precision);
                 const std::int64_t step = resolution ? *resolution : DistinctWindow::default_resolution(span);
-                return std::make_unique<PyDistinctWindow>(DistinctWindow(span, step, bits), std::move(checked));
+                return made<PyDistinctWindow>(DistinctWindow(span, step, bits), std::move(checked));
             }),
             py::arg("span"), py::arg("resolution"), py::arg("p"), py::arg("clock"), py::arg("max_skew"))
         .def_static(
             "_from_bytes",
             [](py::handle data, py::object clock, MaybeMicros max_skew) {
                 const convert::BytesView bytes(data, "data");
-                return std::make_unique<PyDistinctWindow>(
+                return made<PyDistinctWindow>(
                     DistinctWindow::from_bytes(bytes.get()), Clock(std::move(clock), max_skew));
             })
         .def(

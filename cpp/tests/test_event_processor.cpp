@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <random>
@@ -328,6 +331,71 @@ TEST_CASE("block waits for room, gives up after its time and counts that") {
     check_sums(processor.stats());
 }
 
+TEST_CASE("a producer that sleeps for want of room is woken by the worker") {
+    for (int round = 0; round < 5; ++round) {
+        auto sink = std::make_shared<Recorder>();
+        auto door = std::make_shared<Door>();
+        sink->before = [door](const Batch&) { door->pass(); };
+        ProcessorConfig config = lazy(1);
+        config.capacity = 2;
+        config.overflow = Overflow::kBlock;
+        EventProcessor processor(config, sink);
+        processor.push(event(0));
+        door->wait_for_arrival();
+        std::atomic<bool> has_begun{false};
+        std::thread producer([&] {
+            for (std::int64_t i = 1; i < 20; ++i) {
+                if (i == 3) has_begun = true;
+                CHECK(processor.push(event(i)) == PushOutcome::kAccepted);
+            }
+        });
+        while (!has_begun) std::this_thread::yield();
+        // Longer than the producer spins: it is asleep by now, or about to be.
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        door->open();
+        producer.join();
+        CHECK(processor.flush());
+        CHECK(sink->members() == numbers(20));
+    }
+}
+
+TEST_CASE("flush returns though a worker has only looked and found nothing") {
+    auto sink = std::make_shared<Recorder>();
+    ProcessorConfig config = lazy(1);
+    config.workers = 6;
+    EventProcessor processor(config, sink);
+    for (int round = 0; round < 4000; ++round) {
+        processor.push(event(round));
+        REQUIRE(processor.flush(deadline_after(30)));
+        REQUIRE(processor.stats().delivered == static_cast<std::uint64_t>(round) + 1);
+    }
+}
+
+TEST_CASE("flush meets a worker that is going to sleep over its open batch") {
+    auto sink = std::make_shared<Recorder>();
+    EventProcessor processor(lazy(1000), sink);
+    std::mt19937_64 random(11);
+    for (int round = 0; round < 4000; ++round) {
+        processor.push(event(round));
+        for (auto spins = random() % 1000; spins > 0; --spins) engagehub::Backoff().pause();
+        REQUIRE(processor.flush(deadline_after(30)));
+        REQUIRE(processor.stats().delivered == static_cast<std::uint64_t>(round) + 1);
+    }
+}
+
+TEST_CASE("a push meets a worker that is going to sleep over an empty queue") {
+    auto sink = std::make_shared<Recorder>();
+    EventProcessor processor(lazy(1), sink);
+    for (std::uint64_t round = 1; round <= 4000; ++round) {
+        processor.push(event(0));
+        const auto patience = deadline_after(30);
+        while (processor.stats().delivered != round) {
+            REQUIRE(std::chrono::steady_clock::now() < patience);
+            std::this_thread::yield();
+        }
+    }
+}
+
 TEST_CASE("a closed processor takes nothing, and a blocked producer is told") {
     auto sink = std::make_shared<Recorder>();
     auto door = std::make_shared<Door>();
@@ -560,6 +628,7 @@ TEST_CASE("a sink that hangs can be left behind: what remains is known, and it m
         check_sums(later);
         CHECK(later.in_flight == 0);
         CHECK(later.delivered == sink->members().size());
+        CHECK(later.delivered == stats.in_flight);  // who waited for its turn at the sink gave up
         CHECK(later.queued == 9 - later.delivered);
         if (later.queued != 0) CHECK_FALSE(processor.flush());  // nobody will ever take them: no endless wait
     }

@@ -8,22 +8,32 @@ database twice. A build in which a constant, a hash or an estimator differs fail
 from __future__ import annotations
 
 import hashlib
+import json
+import queue
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engagehub_core import (
     CountMinSketch,
     DistinctWindow,
+    EventProcessor,
     HyperLogLog,
     Leaderboard,
+    MpmcQueue,
     SkipList,
     TopK,
     __version__,
 )
-from engagehub_core.errors import Corrupted
+from engagehub_core.demo import write_demo
+from engagehub_core.errors import Corrupted, ShutDown, SinkError
+from engagehub_core.replay.run import Replay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from engagehub_core import EventBatch
 
 __all__ = ["SelfTestFailure", "run"]
 
@@ -190,6 +200,73 @@ def _round_trip(checks: Checks, structure: HyperLogLog | CountMinSketch | TopK |
     checks.passed += 1
 
 
+def check_mpmc_queue(checks: Checks) -> None:
+    """Order, bounds and the end of a queue."""
+    items = MpmcQueue(5)
+    checks.equal("MpmcQueue capacity, rounded up", items.capacity, 8)
+    checks.equal("MpmcQueue put_many", items.put_many(range(8)), 8)
+    try:
+        items.put_nowait(8)
+    except queue.Full:
+        checks.passed += 1
+    else:
+        checks.equal("MpmcQueue that is full", "accepted", "refused")
+    checks.equal("MpmcQueue get_many", items.get_many(5), [0, 1, 2, 3, 4])
+    items.shutdown()
+    checks.equal("MpmcQueue drained after its shutdown", items.get_many(9), [5, 6, 7])
+    try:
+        items.get_nowait()
+    except ShutDown:
+        checks.passed += 1
+    else:
+        checks.equal("MpmcQueue after its shutdown", "open", "shut down")
+
+
+def check_event_processor(checks: Checks) -> None:
+    """Every event at the sink, once, in order; a failing sink is accounted for."""
+    members: list[object] = []
+
+    def sink(batch: EventBatch) -> None:
+        if "bad" in batch.columns()["kind"]:
+            message = "refused by the self-test"
+            raise ValueError(message)
+        members.extend(batch.columns()["member"])
+
+    events = EventProcessor(sink, batch_size=100, overflow="block")
+    for number in range(2_500):
+        events.push("message", number, "general", at=1_700_000_000 + number)
+    events.flush(timeout=60)
+    checks.equal("EventProcessor order of delivery", members, list(range(2_500)))
+    events.push("bad", 1, at=0)
+    try:
+        events.close(timeout=60)
+    except SinkError:
+        checks.passed += 1
+    else:
+        checks.equal("EventProcessor with a failing sink", "silent", "raises SinkError")
+    stats = events.stats()
+    account = (stats.offered, stats.accepted, stats.delivered, stats.failed, stats.queued, stats.in_flight)
+    checks.equal("EventProcessor account", account, (2_501, 2_501, 2_500, 1, 0, 0))
+
+
+def check_replay(checks: Checks) -> None:
+    """Replay a stream into a database, then once more: the second time everything is a duplicate."""
+    with tempfile.TemporaryDirectory() as folder:
+        stream = str(write_demo(Path(folder, "selftest.csv"), members=500, events=10_000))
+        database = str(Path(folder, "selftest.db"))
+        reports = []
+        for written, duplicate in ((10_000, 0), (0, 10_000)):
+            with Replay([stream], database) as replay:
+                outcome = replay.run()
+            account = outcome.account
+            rows = (account.read, account.written, account.duplicate, account.rejected)
+            checks.equal("Replay account", rows, (10_000, written, duplicate, 0))
+            checks.equal("Replay failure", outcome.failure, None)
+            reports.append(outcome.answers and json.dumps(outcome.answers.report(), sort_keys=True))
+        checks.equal("Replay answers from the stored rows", reports[1], reports[0])
+        checks.digest("Replay answers", reports[:1], "7105d0631f4edab1")
+
+
 CHECKS: tuple[Callable[[Checks], None], ...] = (
     check_skip_list,
     check_leaderboard,
@@ -197,6 +274,9 @@ CHECKS: tuple[Callable[[Checks], None], ...] = (
     check_count_min_sketch,
     check_top_k,
     check_distinct_window,
+    check_mpmc_queue,
+    check_event_processor,
+    check_replay,
 )
 
 

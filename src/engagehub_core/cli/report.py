@@ -97,10 +97,18 @@ def print_answers(report: Mapping[str, Any], parts: Sequence[str], verdict: Mapp
         table(f"Trending channels{as_of}, {decay}", headings, checked.get("trending", report["trending"]))
     if "distinct" in parts:
         exact = checked.get("distinct", {})
-        rows = [{"window": name, **row, **exact.get(name, {})} for name, row in report["distinct"].items()]
-        headings = {"window": "window", "start": "from", "end": "to", "estimate": "estimate", "low": "lower bound",
-                    "high": "upper bound", **truth}  # fmt: skip
+        rows = [
+            {"window": name, **row, **exact.get(name, {}), "start": _short(row["start"]), "end": _short(row["end"])}
+            for name, row in report["distinct"].items()
+        ]
+        headings = {"window": "window", "start": "from (UTC)", "end": "to (UTC)", "estimate": "estimate",
+                    "low": "lower", "high": "upper", **truth}  # fmt: skip
         table(f"Distinct members{as_of}", headings, rows)
+
+
+def _short(instant: str | None) -> str:
+    """Return an instant so that the table fits a terminal of 80 columns: buckets end with a minute, mostly."""
+    return (instant or "").replace("T", " ").removesuffix("Z").removesuffix(":00")
 
 
 def print_verdict(verdict: Mapping[str, Any]) -> None:

@@ -106,17 +106,22 @@ class Identities:
     >>> event = ("school", "message", "ada", None, 5, 1.0, None)
     >>> first, second = identities(event), identities(event)
     >>> len(first), second == first + ":2"
-    (32, True)
+    (43, True)
     """
 
     def __init__(self, in_memory: int = IN_MEMORY) -> None:
         self.occurrences = Occurrences(in_memory)
 
     def __call__(self, event: Values) -> str:
-        """Return 128 bits of BLAKE2b over the values in hex and, from the second equal event on, its number."""
+        """Return the event's second, 128 bits of BLAKE2b over its values and, from the second equal event on, its number.
+
+        All of it is hexadecimal. The second stands first so that events in the order of time have identities in order:
+        the database then adds to the end of its unique key, where a mere hash would rewrite pages all over it.
+        """
         digest = blake2b(canonical(event), digest_size=16).digest()
         seen = self.occurrences.before(int.from_bytes(digest[:8], "little", signed=True))
-        return f"{digest.hex()}:{seen + 1}" if seen else digest.hex()
+        name = f"{event[4] // 1_000_000:010x}-{digest.hex()}"
+        return f"{name}:{seen + 1}" if seen else name
 
     def close(self) -> None:
         """Forget all counts."""

@@ -66,7 +66,15 @@ def test_the_identity_is_the_documented_hash():
     assert identities(event) == f"{GOLDEN}:3"
 
 
-GOLDEN = "5a0304449bb6e6df4327bdd5ea15c7da"
+GOLDEN = "0000000000-5a0304449bb6e6df4327bdd5ea15c7da"
+
+
+@given(st.lists(st.integers(0, 253_402_300_799_999_999), min_size=2, max_size=9))
+def test_identities_are_in_the_order_of_time(instants):
+    identities = Identities()
+    names = [identities(("c", "k", "m", None, at, 1.0, None)) for at in sorted(instants)]
+    assert [name[:10] for name in names] == sorted(name[:10] for name in names)
+    assert {len(name.partition(":")[0]) for name in names} == {43}
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1) | st.integers(0, 9), max_size=200), st.integers(1, 20))
