@@ -347,7 +347,7 @@ private:
         State& state;
     };
 
-    static const ProcessorConfig& checked(const ProcessorConfig& config) {
+    static ProcessorConfig checked(const ProcessorConfig& config) {
         require_between("capacity", config.capacity, 2, kMaxCapacity);
         require_between("workers", config.workers, 1, kMaxWorkers);
         require_between("batch_size", config.batch_size, 1, kMaxBatchSize);
