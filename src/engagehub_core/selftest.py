@@ -31,7 +31,7 @@ from engagehub_core.errors import Corrupted, ShutDown, SinkError
 from engagehub_core.replay.run import Replay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from engagehub_core import EventBatch
 
@@ -55,7 +55,7 @@ class Checks:
             raise SelfTestFailure(message)
         self.passed += 1
 
-    def digest(self, what: str, values: Iterator[object] | list[object], wanted: str) -> None:
+    def digest(self, what: str, values: Iterable[object], wanted: str) -> None:
         """Compare the SHA-256 of many values; floats count to the last bit."""
         text = "\n".join(_canonical(value) for value in values)
         self.equal(what, hashlib.sha256(text.encode()).hexdigest()[:16], wanted)
@@ -202,7 +202,7 @@ def _round_trip(checks: Checks, structure: HyperLogLog | CountMinSketch | TopK |
 
 def check_mpmc_queue(checks: Checks) -> None:
     """Order, bounds and the end of a queue."""
-    items = MpmcQueue(5)
+    items: MpmcQueue[int] = MpmcQueue(5)
     checks.equal("MpmcQueue capacity, rounded up", items.capacity, 8)
     checks.equal("MpmcQueue put_many", items.put_many(range(8)), 8)
     try:

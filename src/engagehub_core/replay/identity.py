@@ -113,7 +113,7 @@ class Identities:
         self.occurrences = Occurrences(in_memory)
 
     def __call__(self, event: Values) -> str:
-        """Return the event's second, 128 bits of BLAKE2b over its values and, from the second equal event on, its number.
+        """Return the event's second, 128 bits of BLAKE2b over its values and, from its second equal on, the number.
 
         All of it is hexadecimal. The second stands first so that events in the order of time have identities in order:
         the database then adds to the end of its unique key, where a mere hash would rewrite pages all over it.
