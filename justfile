@@ -38,6 +38,8 @@ lint:
     ruff format --check
     lint-imports
     validate-pyproject pyproject.toml
+    check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+    zizmor --offline --quiet .github
     clang-format --dry-run -Werror $(git ls-files '*.hpp' '*.cpp')
 
 # clang-tidy over all headers and the bindings (minutes)
@@ -56,10 +58,9 @@ types:
     mypy
     MYPYPATH=src python -m mypy.stubtest --mypy-config-file pyproject.toml engagehub_core._native
 
-# the documentation, warnings as errors, and its examples
+# the documentation, warnings as errors; its examples run with the tests
 docs:
     sphinx-build -W --keep-going -n -q -b html docs docs/_build/html
-    sphinx-build -W --keep-going -q -b doctest docs docs/_build/doctest
 
 # sdist, wheel from the sdist, and what a wheel must be
 wheel:

@@ -1,6 +1,7 @@
-"""Add up the pytest runs of .ci/run from their JUnit files, and refuse skips that nobody allowed.
+"""Add up the pytest runs of .ci/run from their JUnit files, and refuse what nobody allowed.
 
-Usage: python .ci/account.py FOLDER. A file named required*.xml may hold no skip at all, the others only for the reasons
+Usage: python .ci/account.py FOLDER [ABSENT...]. Every report of EXPECTED must be there, unless it is named as absent,
+and hold its minimum of passed tests. A report named required-* may hold no skip at all, the others only for the reasons
 below.
 """
 
@@ -11,36 +12,60 @@ import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+#: Report -> tests that must have passed; a little below what there are, so that a suite can't vanish unnoticed.
+EXPECTED = {
+    "readme": 1_900,
+    "required-redis": 7,
+    "required-data": 6,
+    "py3.12": 750,
+    "py3.13": 750,
+    "free-threaded": 750,
+}
 ALLOWED = (
     r"ENGAGEHUB_(DATA|TEST_REDIS_URL|TEST_POSTGRES_URL) isn't set",  # the run with servers and data has these
     r"needs Python 3\.\d+",
-    r"could not import 'redis'",
 )
 
 
 def main() -> int:
-    """Print the sums as pytest would; return 1 for a failure or a skip that isn't allowed."""
-    passed = failed = skipped = 0
-    refused = []
-    for file in sorted(Path(sys.argv[1]).glob("*.xml")):
+    """Print the sums as pytest would; return 1 for a failure, a skip that isn't allowed, or tests that didn't run."""
+    folder, absent = Path(sys.argv[1]), set(sys.argv[2:])
+    sums = {"passed": 0, "failed": 0, "skipped": 0}
+    faults = [f"{name} is no report" for name in sorted(absent - EXPECTED.keys())]
+    faults += [f"{file.name} isn't expected" for file in sorted(folder.glob("*.xml")) if file.stem not in EXPECTED]
+    for name, minimum in EXPECTED.items():
+        file = folder / f"{name}.xml"
+        if name in absent:
+            if file.exists():
+                faults.append(f"{name} is there and was named as absent")
+            continue
+        if not file.exists():
+            faults.append(f"{name} is missing")
+            continue
+        counts = dict.fromkeys(sums, 0)
         for case in ET.parse(file).getroot().iter("testcase"):
             skip = case.find("skipped")
             if case.find("failure") is not None or case.find("error") is not None:
-                failed += 1
+                counts["failed"] += 1
             elif skip is None:
-                passed += 1
+                counts["passed"] += 1
             else:
-                skipped += 1
+                counts["skipped"] += 1
                 reason = " ".join(filter(None, (skip.get("message"), skip.text)))
                 known = any(re.search(pattern, reason) for pattern in ALLOWED)
-                if file.name.startswith("required") or not known:
-                    refused.append(f"{file.stem}: {case.get('classname')}.{case.get('name')}: {reason}")
-    for line in refused:
-        print(f"SKIP THAT NOBODY ALLOWED {line}")
-    if passed == 0:
-        print("no test ran")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed or refused or not passed else 0
+                if name.startswith("required-") or not known:
+                    faults.append(
+                        f"{name}: nobody allowed the skip of {case.get('classname')}.{case.get('name')}: {reason}"
+                    )
+        if counts["passed"] < minimum:
+            faults.append(f"{name}: {counts['passed']} tests passed, at least {minimum} must")
+        print(f"{name}: {', '.join(f'{count} {what}' for what, count in counts.items())}")
+        for what, count in counts.items():
+            sums[what] += count
+    for fault in faults:
+        print(f"FAULT {fault}")
+    print(", ".join(f"{count} {what}" for what, count in sums.items()))
+    return 1 if sums["failed"] or faults else 0
 
 
 if __name__ == "__main__":

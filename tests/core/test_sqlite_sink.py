@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engagehub_core.errors import Closed, Incompatible, InvalidArgument, SinkError
+from engagehub_core import EventProcessor
+from engagehub_core.errors import Closed, Incompatible, SinkError
 from engagehub_core.sinks import WriteResult
 from engagehub_core.sinks.sqlite import APPLICATION_ID, SCHEMA_VERSION, SqliteSink
 
@@ -20,7 +21,7 @@ def columns(ids, community="school", **changes):
     count = len(ids)
     return {
         "id": list(ids),
-        "community": [community] * count,
+        "community": community if isinstance(community, list) else [community] * count,
         "kind": ["message"] * count,
         "member": [f"member {name}" for name in ids],
         "channel": ["maths"] * count,
@@ -31,8 +32,8 @@ def columns(ids, community="school", **changes):
     }
 
 
-def result(written, duplicate):
-    return WriteResult(written=written, duplicate=duplicate, rejected=0)
+def result(written, duplicate, rejected=0):
+    return WriteResult(written=written, duplicate=duplicate, rejected=rejected)
 
 
 def stored(path):
@@ -73,7 +74,7 @@ def test_each_identity_is_stored_once_and_in_order(batches):
             names = [str(number) for _, number in batch]
             got = sink.store(columns(names) | {"community": [community for community, _ in batch]})
             assert got == result(new, len(batch) - new)
-        rows = sink._ask(
+        rows = sink.execute(
             "SELECT name, events.id FROM events JOIN communities ON communities.id = community ORDER BY seq"
         )
         assert rows == list(seen)
@@ -82,20 +83,6 @@ def test_each_identity_is_stored_once_and_in_order(batches):
             own = [f"member {name}" for c, name in seen if c == community]
             assert [m for part in sink.columns(community, size=3) for m in part["member"]] == own
             assert sink.has_events(community) == bool(own)
-
-
-def test_communities_keep_their_last_settings(path):
-    with SqliteSink(path, points={"message": 2.0}, half_life=5) as sink:
-        sink.store(columns(["a"]))
-        assert sink.settings("school") == ({"message": 2.0}, 5)
-    with SqliteSink(path, points={"direct": 1.0}) as sink:
-        assert sink.settings("school") == ({"message": 2.0}, 5)
-        sink.store(columns(["a"], community="club"))
-        sink.store(columns(["a"]))
-        assert sink.settings("school") == ({"direct": 1.0}, None)
-        assert sink.communities() == ["school", "club"]
-        with pytest.raises(InvalidArgument, match="no community 'nobody'"):
-            sink.settings("nobody")
 
 
 def test_a_refused_row_takes_its_whole_batch_with_it(path):
@@ -108,10 +95,62 @@ def test_a_refused_row_takes_its_whole_batch_with_it(path):
     assert len(stored(path)) == 1
 
 
-def test_an_event_without_an_id_is_refused(path):
-    with SqliteSink(path) as sink, pytest.raises(InvalidArgument, match="needs an id"):
-        sink.store(columns(["a", None]))
-    assert stored(path) == []
+def test_an_event_without_an_id_is_rejected_and_the_others_are_stored(path):
+    with SqliteSink(path) as sink:
+        assert sink.store(columns([None, "a", "", 0, "a"])) == result(2, 1, 2)
+        assert sink.store(columns([None, ""], community="empty")) == result(0, 0, 2)
+        assert sink.communities() == ["school"]
+    assert [row[1:4] for row in stored(path)] == [("a", "message", "member a"), (0, "message", "member 0")]
+
+
+def test_integers_and_texts_stay_what_they_are(path):
+    low, high = -(2**63), 2**63 - 1
+    values = {
+        "community": [1, "1", 0, 1, "1", 0],
+        "member": [1, "1", 0, "01", low, high],
+        "channel": [0, "0", None, "", high, low],
+    }
+    ids = [1, "1", 0, "1", 1, "0"]
+    with SqliteSink(path) as sink:
+        for again in range(2):
+            assert sink.store(columns(ids, **values)) == (result(0, 6) if again else result(6, 0))
+    with SqliteSink(path, create=False) as sink:
+        assert sink.communities() == [1, "1", 0]
+        read = {name: [(p["member"], p["channel"]) for p in sink.columns(name)] for name in (1, "1", 0, "0")}
+        assert sink.has_events(0)
+        assert not sink.has_events("0")
+    assert read == {
+        1: [((1, "01"), (0, None))],
+        "1": [(("1", low), ("0", high))],
+        0: [((0, high), (None, low))],
+        "0": [],
+    }
+    assert [(row[0], row[1]) for row in stored(path)] == list(zip(values["community"], ids, strict=True))
+
+
+@given(st.lists(st.tuples(*[st.one_of(st.integers(-3, 3), st.sampled_from(["-1", "0", "1", "1.0", "x"]))] * 2)))
+def test_an_id_is_the_same_only_as_its_equal_of_the_same_type(events):
+    seen = dict.fromkeys(events)  # no integer equals a text
+    with SqliteSink(":memory:") as sink:
+        got = sink.store(columns([name for _, name in events], community=[community for community, _ in events]))
+        assert got == result(len(seen), len(events) - len(seen))
+        query = "SELECT name, events.id FROM events JOIN communities ON communities.id = community ORDER BY seq"
+        assert sink.execute(query) == list(seen)
+
+
+def test_events_of_a_processor_come_back_as_they_were_pushed(path):
+    with EventProcessor(SqliteSink(path), batch_size=10) as events:
+        events.push("k", 1, 0, at=1, community=5, id=0)
+        events.push("k", "1", "0", at=2, community=5, id="0")
+        events.push("k", 1, at=3, community=5)
+        events.push("k", 2, "", at=4, community=5, id="")
+        events.push("k", 1, 0, at=5, community=5, id=0)
+    stats = events.stats()
+    assert (stats.written, stats.duplicate, stats.rejected, stats.failed) == (2, 1, 2, 0)
+    with SqliteSink(path, create=False) as sink:
+        assert list(sink.columns(5)) == [
+            {"kind": ("k", "k"), "member": (1, "1"), "channel": (0, "0"), "at_us": (1_000_000, 2_000_000)}
+        ]
 
 
 def test_a_batch_of_the_processor_is_stored_by_its_columns(path):
@@ -205,7 +244,7 @@ def test_odd_letters_in_a_path_are_letters(tmp_path):
 
 def test_a_read_only_database_is_refused(path):
     with SqliteSink(path) as sink:
-        sink._ask("PRAGMA query_only=1")  # fails as a read-only file does, for the superuser too
+        sink.execute("PRAGMA query_only=1")  # fails as a read-only file does, for the superuser too
         with pytest.raises(SinkError, match="attempt to write a readonly database"):
             sink.store(columns(["a"]))
 
@@ -213,11 +252,11 @@ def test_a_read_only_database_is_refused(path):
 def test_a_full_database_refuses_the_batch_and_keeps_the_rest(path):
     with SqliteSink(path) as sink:
         sink.store(columns([str(i) for i in range(100)]))
-        pages = sink._ask("PRAGMA page_count")[0][0]
-        sink._ask(f"PRAGMA max_page_count={pages + 1}")
+        pages = sink.execute("PRAGMA page_count")[0][0]
+        sink.execute(f"PRAGMA max_page_count={pages + 1}")
         with pytest.raises(SinkError, match="database or disk is full"):
             sink.store(columns([str(i) for i in range(100, 5_000)]))
-        sink._ask("PRAGMA max_page_count=1000000")
+        sink.execute("PRAGMA max_page_count=1000000")
         assert sink.last_seq() == 100
         assert sink.store(columns([str(i) for i in range(5_000)])) == result(4_900, 100)
 

@@ -90,7 +90,7 @@ def _state(database: str) -> str:
         return "not there yet"
     try:
         with SqliteSink(database, create=False) as store:
-            names = ", ".join(map(report.shown, store.communities())) or "none"
+            names = ", ".join(report.shown(str(name)) for name in store.communities()) or "none"
             return f"{path.stat().st_size:,} bytes, schema {SCHEMA_VERSION}, communities: {names}"
     except EngageHubError as error:
         return str(error)

@@ -22,6 +22,7 @@ from engagehub_core.cli.options import (
 )
 from engagehub_core.replay.answers import Question, points_of
 from engagehub_core.replay.errors import BadUsage
+from engagehub_core.replay.remembered import Remembered
 from engagehub_core.replay.run import recomputed
 from engagehub_core.sinks.sqlite import SqliteSink
 
@@ -52,10 +53,10 @@ def _answer(
 ) -> None:
     with SqliteSink(database, create=False) as store:
         name = _chosen(store, community)
-        remembered, kept = store.settings(name)
+        remembered, kept = Remembered(store).of(name)
         if half_life is not None:
             kept = half_life // timedelta(microseconds=1) if isinstance(half_life, timedelta) else None
-        question = Question(points=remembered, half_life=kept, windows=windows_of(windows), at=at, top=top)
+        question = Question(points=remembered, half_life_micros=kept, windows=windows_of(windows), at=at, top=top)
         if points:
             question = replace(question, points=points_of(points, remembered))
         answers = recomputed(store, name, question).report()
@@ -67,19 +68,20 @@ def _answer(
         report.print_answers(value, (part,))
 
 
-def _chosen(store: SqliteSink, community: str | None) -> str:
-    names = store.communities()
+def _chosen(store: SqliteSink, community: str | None) -> int | str:
+    found = store.communities()
+    # An option is a text: of 1 and '1' it means the text.
+    by_text: dict[str, int | str] = {str(name): name for name in found} | {n: n for n in found if isinstance(n, str)}
+    names = ", ".join(map(str, found))
     if community is not None:
-        if community in names:
-            return community
-        message = f"there is no community {community!r} in {store.path}; there are: {', '.join(names) or 'none'}"
+        if community in by_text:
+            return by_text[community]
+        message = f"there is no community {community!r} in {store.path}; there are: {names or 'none'}"
         raise BadUsage(message)
-    if len(names) == 1:
-        return names[0]
-    message = f"{store.path} holds {len(names)} communities"
-    raise BadUsage(
-        message + (f"; choose one with --community: {', '.join(names)}" if names else ": replay a file first")
-    )
+    if len(found) == 1:
+        return found[0]
+    message = f"{store.path} holds {len(found)} communities"
+    raise BadUsage(message + (f"; choose one with --community: {names}" if found else ": replay a file first"))
 
 
 @click.command()

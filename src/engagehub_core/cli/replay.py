@@ -96,7 +96,7 @@ def replay_files(
         half_life = timedelta(days=7)
     question = Question(
         points=points_of(points),
-        half_life=half_life // timedelta(microseconds=1) if isinstance(half_life, timedelta) else None,
+        half_life_micros=half_life // timedelta(microseconds=1) if isinstance(half_life, timedelta) else None,
         windows=windows_of(windows),
         at=at,
         top=top,

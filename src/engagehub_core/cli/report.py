@@ -91,7 +91,7 @@ def print_answers(report: Mapping[str, Any], parts: Sequence[str], verdict: Mapp
             seen = {row["member"]: row["last_at"] for row in rows}
             rows = [{**row, "last_at": seen.get(row["member"])} for row in checked["leaderboard"]]
         headings = {"rank": "rank", "member": "member", "score": "score", "last_at": "last seen", **truth}
-        table(f"Leaderboard of {shown(report['community'])}{as_of}, {decay}", headings, rows)
+        table(f"Leaderboard of {shown(str(report['community']))}{as_of}, {decay}", headings, rows)
     if "trending" in parts:
         headings = {"item": "channel", "estimate": "estimate", "low": "lower bound", "high": "upper bound", **truth}
         table(f"Trending channels{as_of}, {decay}", headings, checked.get("trending", report["trending"]))

@@ -35,7 +35,7 @@ class Question:
     ----------
     points : mapping of str to float
         What an event of each kind earns; a kind that isn't named earns nothing.
-    half_life : int or None
+    half_life_micros : int or None
         Microseconds in which scores and trends halve; None keeps them.
     windows : sequence of str
         Lengths of time to count distinct members in, beside all time.
@@ -51,7 +51,7 @@ class Question:
     """
 
     points: Mapping[str, float] = field(default_factory=lambda: dict(POINTS))
-    half_life: int | None = 604_800_000_000
+    half_life_micros: int | None = 604_800_000_000
     windows: Sequence[str] = WINDOWS
     at: int | None = None
     top: int = 10
@@ -98,7 +98,8 @@ class Answers:
         self.events = 0
         self.oldest: int | None = None
         self.newest: int | None = None
-        half_life = None if question.half_life is None else timedelta(microseconds=question.half_life)
+        micros = question.half_life_micros
+        half_life = None if micros is None else timedelta(microseconds=micros)
         self._board = Leaderboard(half_life, order="member", max_skew=None)
         self._trends = TopK(question.top + _CANDIDATES, half_life=half_life, max_skew=None)
         self._members = HyperLogLog()
@@ -136,8 +137,8 @@ class Answers:
             points = list(filter(None, points))
         self._board.update(members, points, at=seconds)
         if not all(channels):
-            seconds = list(compress(seconds, channels))
-            channels = list(filter(None, channels))
+            known = [not (channel is None or channel == "") for channel in channels]  # 0 is a channel
+            seconds, channels = list(compress(seconds, known)), list(compress(channels, known))
         if channels:
             self._trends.update(channels, [1.0] * len(channels), at=seconds)
 
@@ -155,11 +156,11 @@ class Answers:
 
     def report(self) -> dict[str, Any]:
         """Return the answers as plain values: numbers, texts, lists and dicts."""
-        at = self.at
+        at, half_life_micros = self.at, self.question.half_life_micros
         return {
             "at": None if at is None else iso(at),
             "events": self.events,
-            "half_life": None if self.question.half_life is None else format_duration(self.question.half_life),
+            "half_life": None if half_life_micros is None else format_duration(half_life_micros),
             "points": {kind: points for kind, points in sorted(self.question.points.items()) if points},
             "leaderboard": self.leaderboard(),
             "trending": self.trending(),

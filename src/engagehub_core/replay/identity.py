@@ -113,11 +113,10 @@ class Identities:
         self.occurrences = Occurrences(in_memory)
 
     def __call__(self, event: Values) -> str:
-        """Return the event's second, a hash of its values and, from the second equal event on, its number.
+        """Return the event's second, 128 bits of BLAKE2b over its values and, from its second equal on, the number.
 
-        Second and hash (128 bits of BLAKE2b) are hexadecimal. The second stands first so that events in the order of
-        time have identities in order: the database then adds to the end of its unique key, where a mere hash would
-        rewrite pages all over it.
+        All of it is hexadecimal. The second stands first so that events in the order of time have identities in order:
+        the database then adds to the end of its unique key, where a mere hash would rewrite pages all over it.
         """
         digest = blake2b(canonical(event), digest_size=16).digest()
         seen = self.occurrences.before(int.from_bytes(digest[:8], "little", signed=True))

@@ -18,6 +18,7 @@ from engagehub_core.replay.errors import BadInput, BadUsage, InputEnds
 from engagehub_core.replay.identity import Identities, Values
 from engagehub_core.replay.interruption import Interruption
 from engagehub_core.replay.lines import Input, Malformed, numbered_lines
+from engagehub_core.replay.remembered import Remembered
 from engagehub_core.replay.rows import SAMPLE, Fields, rows, sampled
 from engagehub_core.replay.times import TimeReader, recognised, shortened
 from engagehub_core.sinks.sqlite import SqliteSink
@@ -75,14 +76,14 @@ class Outcome:
         return self.account.read / self.seconds if self.seconds > 0 else 0.0
 
 
-def recomputed(store: SqliteSink, community: str, question: Question) -> Answers:
+def recomputed(store: SqliteSink, community: int | str, question: Question) -> Answers:
     """Return the answers of a community's stored events, in the order in which they were accepted.
 
     Parameters
     ----------
     store : SqliteSink
         The database.
-    community : str
+    community : int or str
         One of its communities; an unknown one has no events.
     question : Question
         What is asked.
@@ -106,6 +107,7 @@ class _Feed:
 
     def __init__(self, store: SqliteSink, question: Question, community: str | None, halt: Interruption) -> None:
         self._store = store
+        self._remembered = Remembered(store)
         self._question = question
         self._halt = halt
         self._first_seq = store.last_seq()
@@ -126,6 +128,9 @@ class _Feed:
         try:
             if not self._started:
                 self._start(columns["community"][0])
+            new = [name for name in dict.fromkeys(columns["community"]) if name not in self.communities]
+            for name in new:
+                self._remembered.keep(name, self._question)
             result = self._store.store(columns)
         except BaseException as error:
             self.failure = error
@@ -133,8 +138,8 @@ class _Feed:
             raise
         self.written += result.written
         self.duplicate += result.duplicate
-        self.communities.update(dict.fromkeys(columns["community"]))
-        if result.duplicate:
+        self.communities.update(dict.fromkeys(new))
+        if result.written != len(columns["at_us"]):
             self._answers = None
         if self._answers is not None:
             try:
@@ -227,7 +232,7 @@ class Replay:
         try:
             for name in files:
                 self.inputs.append(Input(name))
-            self.store = SqliteSink(database, points=self._question.points, half_life=self._question.half_life)
+            self.store = SqliteSink(database)
         except BaseException:
             for source in self.inputs:
                 source.close()

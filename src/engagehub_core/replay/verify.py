@@ -25,22 +25,26 @@ _SIGMAS = 3 / 2
 Columns = Mapping[str, Sequence[Any]]
 
 
+def _order(name: int | str) -> tuple[int, bytes]:
+    return (name, b"") if isinstance(name, int) else (0, name.encode())
+
+
 class _Sums:
     """Decayed sums by name, relative to one instant so that no age makes them vanish beside each other."""
 
     def __init__(self) -> None:
-        self._terms: defaultdict[str, list[float]] = defaultdict(list)
+        self._terms: defaultdict[int | str, list[float]] = defaultdict(list)
 
-    def add(self, name: str, term: float) -> None:
+    def add(self, name: int | str, term: float) -> None:
         terms = self._terms[name]
         terms.append(term)
         if len(terms) >= _TERMS:
             self._terms[name] = [math.fsum(terms)]
 
-    def ranked(self) -> list[tuple[str, float]]:
-        """Return names and sums, highest first, equal ones by the bytes of the name."""
+    def ranked(self) -> list[tuple[int | str, float]]:
+        """Return names and sums, highest first, equal ones by number or by the bytes of the text."""
         sums = [(name, math.fsum(terms)) for name, terms in self._terms.items()]
-        return sorted(sums, key=lambda pair: (-pair[1], pair[0].encode()))
+        return sorted(sums, key=lambda pair: (-pair[1], _order(pair[0])))
 
 
 def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
@@ -67,7 +71,7 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
     question, at, newest = answers.question, answers.at, answers.newest
     intervals = {name: interval for name, interval in answers.intervals().items() if interval and name != ALL}
     scores, trends = _Sums(), _Sums()
-    members: dict[str, set[str]] = {name: set() for name in answers.intervals()}
+    members: dict[str, set[int | str]] = {name: set() for name in answers.intervals()}
     for columns in stored:
         for kind, member, channel, micros in zip(
             columns["kind"], columns["member"], columns["channel"], columns["at_us"], strict=True
@@ -80,11 +84,11 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
                     members[name].add(member)
             points = question.points.get(kind, 0.0)
             if points:
-                weight = _decay((newest or 0) - micros, question.half_life)
+                weight = _decay((newest or 0) - micros, question.half_life_micros)
                 scores.add(member, points * weight)
-                if channel:
+                if not (channel is None or channel == ""):
                     trends.add(channel, weight)
-    fading = _decay((at or 0) - (newest or 0), question.half_life)
+    fading = _decay((at or 0) - (newest or 0), question.half_life_micros)
     board = _board(answers.leaderboard(), scores.ranked(), fading, question.top)
     trending = _trending(answers.trending(), dict(trends.ranked()), fading)
     distinct = {name: _counted(answer, len(members[name])) for name, answer in answers.distinct().items()}
@@ -101,12 +105,12 @@ def verified(stored: Iterable[Columns], answers: Answers) -> dict[str, Any]:
     }
 
 
-def _decay(age: int, half_life: int | None) -> float:
-    return 1.0 if half_life is None else 2.0 ** (-age / half_life)
+def _decay(age: int, half_life_micros: int | None) -> float:
+    return 1.0 if half_life_micros is None else 2.0 ** (-age / half_life_micros)
 
 
 def _board(
-    given: list[dict[str, Any]], exact: list[tuple[str, float]], fading: float, top: int
+    given: list[dict[str, Any]], exact: list[tuple[int | str, float]], fading: float, top: int
 ) -> list[dict[str, Any]]:
     sums = dict(exact)
     rows = []
@@ -126,7 +130,7 @@ def _close(one: float, other: float) -> bool:
     return math.isclose(one, other, rel_tol=_ROUNDING, abs_tol=5e-324 / _ROUNDING)
 
 
-def _trending(given: list[dict[str, Any]], sums: dict[str, float], fading: float) -> list[dict[str, Any]]:
+def _trending(given: list[dict[str, Any]], sums: dict[int | str, float], fading: float) -> list[dict[str, Any]]:
     rows = []
     for row in given:
         truth = sums.get(row["item"], 0.0) * fading

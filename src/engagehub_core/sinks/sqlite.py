@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
-from itertools import chain
+from itertools import chain, compress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from engagehub_core.errors import Closed, Incompatible, InvalidArgument, SinkError
+from engagehub_core.errors import Closed, Incompatible, SinkError
 from engagehub_core.sinks import WriteResult
 
 if TYPE_CHECKING:
@@ -22,20 +21,19 @@ __all__ = ["SqliteSink"]
 #: «EngH» in ASCII, kept in the header of the file, so that another application's database is never written to.
 APPLICATION_ID = 0x456E6748
 SCHEMA_VERSION = 1
+#: Names are integers or text. A column without a type keeps them as they are: 1 and '1' are different names.
 _SCHEMA = """
 CREATE TABLE communities (
     id INTEGER PRIMARY KEY,
-    name TEXT NOT NULL UNIQUE,
-    points TEXT NOT NULL,  -- JSON object kind -> points of the last replay
-    half_life INTEGER      -- microseconds of the last replay, or NULL for none
+    name NOT NULL UNIQUE
 );
 CREATE TABLE events (
     seq INTEGER PRIMARY KEY,  -- the order of acceptance
     community INTEGER NOT NULL REFERENCES communities (id),
-    id TEXT NOT NULL,
+    id NOT NULL,
     kind TEXT NOT NULL,
-    member TEXT NOT NULL,
-    channel TEXT,
+    member NOT NULL,
+    channel,
     at INTEGER NOT NULL,  -- microseconds since 1970, UTC
     value REAL NOT NULL,
     data TEXT,
@@ -60,10 +58,6 @@ class SqliteSink:
         The database file.
     create : bool, default True
         Make the file and its tables where they are missing; otherwise a missing file is an error.
-    points : mapping of str to float, optional
-        What an event of each kind earns; kept beside every community that this sink writes to.
-    half_life : int, optional
-        Half-life of scores in microseconds; kept in the same place.
 
     Raises
     ------
@@ -76,8 +70,9 @@ class SqliteSink:
     -----
     Write-ahead log, ``synchronous=NORMAL``, one transaction a batch: a killed process loses what it had not committed
     and nothing else; a power cut may lose the last transactions, never a part of one. An event whose id is stored in
-    its community already is a duplicate and writes nothing. The first events of a batch are stored first, so the rows
-    of a community are always a prefix of what was pushed.
+    its community already is a duplicate and writes nothing; one without an id (None or "") can't be told from its
+    equals and is rejected. The first events of a batch are stored first, so the rows of a community are always a prefix
+    of what was pushed. Ids, communities, channels and members stay what they are, integers or text.
 
     Thread safety: every method takes the sink's lock, so a worker may write while another thread asks.
 
@@ -100,18 +95,9 @@ class SqliteSink:
     (2, 0, ['school'])
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        *,
-        create: bool = True,
-        points: Mapping[str, float] | None = None,
-        half_life: int | None = None,
-    ) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
         self.path = str(path)
-        self._points = json.dumps(dict(points or {}), sort_keys=True)
-        self._half_life = half_life
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[int | str, int] = {}
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
         mode = "rwc" if create else "rw"
@@ -174,7 +160,7 @@ class SqliteSink:
         Returns
         -------
         WriteResult
-            How many events were written, and how many were stored before.
+            How many events were written, how many were stored before, and how many have no id.
 
         Raises
         ------
@@ -195,17 +181,18 @@ class SqliteSink:
         Returns
         -------
         WriteResult
-            How many events were written, and how many were stored before.
+            How many events were written, how many were stored before, and how many have no id.
 
         Raises
         ------
         SinkError
             If the database refused; nothing is stored then.
         """
+        given = len(columns["at_us"])
+        if None in columns["id"] or "" in columns["id"]:
+            named = [not (identity is None or identity == "") for identity in columns["id"]]
+            columns = {name: list(compress(column, named)) for name, column in columns.items()}
         count = len(columns["at_us"])
-        if any(not identity for identity in columns["id"]):
-            message = "every event needs an id, which makes storing it twice impossible"
-            raise InvalidArgument(message)
         with self._lock:
             connection = self._open()
             known = dict(self._numbers)
@@ -220,18 +207,14 @@ class SqliteSink:
                 if isinstance(error, sqlite3.Error):
                     raise _explained(self.path, error) from error
                 raise
-        return WriteResult(written=written, duplicate=count - written, rejected=0)
+        return WriteResult(written=written, duplicate=count - written, rejected=given - count)
 
     def _insert(self, connection: sqlite3.Connection, columns: Mapping[str, Sequence[Any]]) -> int:
         numbers = self._numbers
         for name in dict.fromkeys(columns["community"]):  # in the order of their first event
             if name in numbers:
                 continue
-            connection.execute(
-                "INSERT INTO communities (name, points, half_life) VALUES (?, ?, ?) ON CONFLICT (name)"
-                " DO UPDATE SET points = excluded.points, half_life = excluded.half_life",
-                (name, self._points, self._half_life),
-            )
+            connection.execute("INSERT INTO communities (name) VALUES (?) ON CONFLICT (name) DO NOTHING", (name,))
             query = "SELECT id FROM communities WHERE name = ?"
             numbers[name] = connection.execute(query, (name,)).fetchone()[0]
         rows = zip(
@@ -239,7 +222,7 @@ class SqliteSink:
             columns["id"],
             columns["kind"],
             columns["member"],
-            (channel or None for channel in columns["channel"]),
+            (None if channel == "" else channel for channel in columns["channel"]),
             columns["at_us"],
             columns["value"],
             columns["data"],
@@ -259,38 +242,25 @@ class SqliteSink:
             values,
         ).rowcount
 
-    def communities(self) -> list[str]:
+    def communities(self) -> list[int | str]:
         """Return the names of all communities, in the order of their first event."""
-        return [name for (name,) in self._ask("SELECT name FROM communities ORDER BY id")]
+        return [name for (name,) in self.execute("SELECT name FROM communities ORDER BY id")]
 
-    def settings(self, community: str) -> tuple[dict[str, float], int | None]:
-        """Return the points of each kind and the half-life that a community was last replayed with.
-
-        Raises
-        ------
-        InvalidArgument
-            If there is no such community.
-        """
-        for points, half_life in self._ask("SELECT points, half_life FROM communities WHERE name = ?", (community,)):
-            return json.loads(points), half_life
-        message = f"there is no community {community!r} in {self.path}"
-        raise InvalidArgument(message)
-
-    def has_events(self, community: str) -> bool:
+    def has_events(self, community: int | str) -> bool:
         """Say whether any event of a community is stored."""
         query = "SELECT 1 FROM events WHERE community = (SELECT id FROM communities WHERE name = ?) LIMIT 1"
-        return bool(self._ask(query, (community,)))
+        return bool(self.execute(query, (community,)))
 
     def last_seq(self) -> int:
         """Return the number of the newest row of all communities, 0 if there is none."""
-        return int(self._ask("SELECT coalesce(max(seq), 0) FROM events")[0][0])
+        return int(self.execute("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
-    def columns(self, community: str, *, size: int = 8_192) -> Iterator[dict[str, tuple[Any, ...]]]:
+    def columns(self, community: int | str, *, size: int = 8_192) -> Iterator[dict[str, tuple[Any, ...]]]:
         """Yield a community's events in the order of acceptance, in columns of bounded length.
 
         Parameters
         ----------
-        community : str
+        community : int or str
             The name of the community.
         size : int, default 8192
             Events of one step at the most.
@@ -307,12 +277,26 @@ class SqliteSink:
             " (SELECT id FROM communities WHERE name = ?) ORDER BY seq LIMIT ?"
         )
         seq = 0
-        while rows := self._ask(query, (seq, community, size)):
+        while rows := self.execute(query, (seq, community, size)):
             numbers, kind, member, channel, at = zip(*rows, strict=True)
             seq = numbers[-1]
             yield {"kind": kind, "member": member, "channel": channel, "at_us": at}
 
-    def _ask(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    def execute(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement of SQL in a transaction of its own and return its rows.
+
+        Parameters
+        ----------
+        query : str
+            The statement, for questions of one's own or for tables beside those of the sink.
+        values : tuple
+            The values of its places.
+
+        Raises
+        ------
+        SinkError
+            If the database refused.
+        """
         with self._lock:
             try:
                 return self._open().execute(query, values).fetchall()

@@ -10,10 +10,11 @@ from pathlib import Path
 import click
 import pytest
 
-from engagehub_core import __version__
+from engagehub_core import EventProcessor, __version__
 from engagehub_core.cli import root
 from engagehub_core.replay.databases import database_path
 from engagehub_core.replay.errors import BadUsage
+from engagehub_core.sinks.sqlite import SqliteSink
 
 
 @pytest.fixture
@@ -66,6 +67,28 @@ def test_the_questions_say_what_is_missing(engage, make_stream, name):
     Path("empty.csv").write_text("time,member\n")
     engage("replay", "empty.csv", "--db", "empty.db")
     assert "holds 0 communities" in engage(name, "--db", "empty.db", code=2).stderr
+
+
+def test_communities_and_members_may_be_integers(engage):
+    with EventProcessor(SqliteSink("engagehub.db")) as events:
+        events.push_many(
+            {"kind": "message", "member": [7, 8, 7], "channel": 0, "community": 1, "id": [1, 2, 3], "at": 5}
+        )
+    top = engage.json("top", "--community", "1")
+    assert (top["community"], top["half_life"]) == (1, "7d")
+    assert [(row["member"], row["score"]) for row in top["leaderboard"]] == [(7, 2.0), (8, 1.0)]
+    assert [(row["item"], row["estimate"]) for row in engage.json("trending")["trending"]] == [(0, 3.0)]
+    assert "Leaderboard of 1 at" in engage("top").stdout
+    assert "communities: 1\n" in engage("info").stdout
+    with SqliteSink("engagehub.db") as sink:
+        sink.store(
+            {
+                "id": ["a"], "kind": ["join"], "community": ["1"], "member": ["ada"], "channel": [None],
+                "at_us": [6_000_000], "value": [1.0], "data": [None],
+            }
+        )  # fmt: skip
+    assert engage.json("uniques", "--community", "1")["community"] == "1"
+    assert "choose one with --community: 1, 1" in engage("top", code=2).stderr
 
 
 def test_info_tells_what_runs_and_where_data_lies(engage, make_stream):

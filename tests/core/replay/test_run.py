@@ -43,8 +43,8 @@ def replayed(files, database, question=None, **options):
 
 QUESTIONS = {
     "default": Question(),
-    "no decay": Question(half_life=None, windows=("90m",)),
-    "short half-life": Question(half_life=1_000_000, top=50),
+    "no decay": Question(half_life_micros=None, windows=("90m",)),
+    "short half-life": Question(half_life_micros=1_000_000, top=50),
     "earlier": Question(at=1_700_900_000_000_000),
     "later": Question(at=NOW * 1_000_000),
     "before everything": Question(at=5),
