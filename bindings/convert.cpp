@@ -43,6 +43,9 @@ std::int64_t instant_of_datetime(py::handle object, const char* argument) {
     if (offset.is_none()) {
         throw InvalidArgument(std::string(argument) + " must be an aware datetime, got a naive one: " + shown(object));
     }
+    if (!PyDelta_Check(offset.ptr())) {
+        throw InvalidType(std::string(argument) + ".utcoffset() must be a timedelta, got " + type_name(offset));
+    }
     auto* raw = object.ptr();
     const std::int64_t days =
         days_from_civil(PyDateTime_GET_YEAR(raw), PyDateTime_GET_MONTH(raw), PyDateTime_GET_DAY(raw));

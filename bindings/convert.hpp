@@ -26,6 +26,12 @@ inline std::string shown(py::handle object) {
     return text;
 }
 
+// Makes room for an error of ours; any other than the expected one is the caller's own and goes on to him.
+inline void clear_expected(PyObject* type) {
+    if (PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(type) == 0) throw py::error_already_set();
+    PyErr_Clear();
+}
+
 // The UTF-8 of a str, borrowed: valid while the str lives. A lone surrogate is refused.
 inline std::string_view text(py::handle object, const char* argument) {
     Py_ssize_t size = 0;
@@ -47,7 +53,7 @@ inline std::int64_t integer(py::handle object, const char* argument) {
     if (!PyLong_Check(object.ptr())) {
         PyObject* index = is_integer(object) ? PyNumber_Index(object.ptr()) : nullptr;
         if (index == nullptr) {
-            PyErr_Clear();
+            clear_expected(PyExc_TypeError);
             throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
         }
         return integer(py::reinterpret_steal<py::object>(index), argument);
@@ -73,7 +79,7 @@ inline double number(py::handle object, const char* argument) {
         }
         value = PyFloat_AsDouble(object.ptr());
         if (value == -1.0 && PyErr_Occurred() != nullptr) {
-            PyErr_Clear();
+            clear_expected(PyExc_OverflowError);
             throw engagehub::InvalidArgument(std::string(argument) + " must fit in a double, got " + shown(object));
         }
     }

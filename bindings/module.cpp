@@ -50,9 +50,12 @@ PYBIND11_MODULE(_native, module) {
     pthread_atfork(nullptr, nullptr, [] { ++fork_generation; });
 #endif
     register_errors();
-    register_ranking(module);
-    register_sketches(module);
-    register_windows(module);
+    register_skip_list(module);
+    register_leaderboard(module);
+    register_hyperloglog(module);
+    register_count_min(module);
+    register_top_k(module);
+    register_distinct_window(module);
     register_queue(module);
     register_pipeline(module);
     py::dict build;

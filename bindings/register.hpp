@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// One function per domain; module.cpp calls each once.
+// One function per class; module.cpp calls each once.
 #pragma once
 
 #include "python.hpp"
 
-void register_ranking(py::module_& module);
-void register_sketches(py::module_& module);
-void register_windows(py::module_& module);
+void register_skip_list(py::module_& module);
+void register_leaderboard(py::module_& module);
+void register_hyperloglog(py::module_& module);
+void register_count_min(py::module_& module);
+void register_top_k(py::module_& module);
+void register_distinct_window(py::module_& module);
 void register_queue(py::module_& module);
 void register_pipeline(py::module_& module);

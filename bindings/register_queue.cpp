@@ -416,8 +416,13 @@ void register_queue(py::module_& module) {
     type.def(
         py::init([](py::handle capacity) {
             const std::int64_t slots = convert::integer(capacity, "capacity");
-            // What is below nothing is refused by the queue itself like any other size.
-            return std::make_unique<ObjectQueue>(slots < 0 ? 0 : static_cast<std::size_t>(slots));
+            // The ring looks at all other sizes itself.
+            if (slots < 0) {
+                throw engagehub::InvalidArgument(
+                    "capacity must be between 2 and " + std::to_string(engagehub::MpmcQueue<PyObject*>::kMaxCapacity) +
+                    ", got " + std::to_string(slots));
+            }
+            return std::make_unique<ObjectQueue>(static_cast<std::size_t>(slots));
         }),
         py::arg("capacity") = 16'384);
     fastcall::add(type, put_definition);

@@ -11,6 +11,7 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
+#include <engagehub/sketch/cell_table.hpp>
 #include <engagehub/sketch/kind.hpp>
 
 #include "convert.hpp"
@@ -65,6 +66,12 @@ inline py::object item_of(const engagehub::ItemView& item) {
     if (text != nullptr) return py::reinterpret_steal<py::object>(text);
     PyErr_Clear();
     return py::bytes(item.text.data(), item.text.size());
+}
+
+inline engagehub::TableSize table_size(py::handle width, py::handle depth) {
+    return {
+        static_cast<std::size_t>(convert::natural(width, "width")),
+        static_cast<std::size_t>(convert::natural(depth, "depth"))};
 }
 
 }  // namespace sketch_state

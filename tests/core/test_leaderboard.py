@@ -358,3 +358,31 @@ def test_threads_lose_no_change():
     board._check()
     assert board.score(7) == 320.0
     assert {row.score for row in board.page(1, 49)} == {160.0}
+
+
+def test_a_utcoffset_that_is_no_timedelta_is_refused():
+    class Odd(datetime):
+        def utcoffset(self):
+            return 5
+
+    with pytest.raises(InvalidType, match=r"at\.utcoffset\(\) must be a timedelta, got int"):
+        Leaderboard().add("ada", 1, at=Odd(2026, 1, 1, tzinfo=UTC))
+
+
+def test_an_error_of_the_callers_own_comes_through():
+    class Number:
+        def __init__(self, error):
+            self.error = error
+
+        def __index__(self):
+            raise self.error
+
+    board = Leaderboard()
+    for add in (lambda number: board.add(number, 1), lambda number: board.add("ada", number)):
+        with pytest.raises(ZeroDivisionError):
+            add(Number(ZeroDivisionError()))
+        with pytest.raises(KeyboardInterrupt):
+            add(Number(KeyboardInterrupt()))
+    with pytest.raises(InvalidType, match="member must be int, got Number"):
+        board.add(Number(TypeError()), 1)
+    assert len(board) == 0

@@ -511,7 +511,11 @@ private:
             counted.rejected += result.rejected;
         } else {
             ++counted.failed_batches;
-            if (counted.first_error.empty()) counted.first_error = error;
+            try {
+                if (counted.first_error.empty()) counted.first_error = error;
+            } catch (const std::bad_alloc&) {
+                // the count alone has to tell
+            }
             if (state.unreported.batches++ == 0) state.unreported.error = std::move(error);
             state.unreported.events += count;
             keep_failed(state, std::move(batch), count);
@@ -525,13 +529,18 @@ private:
             result.written + result.duplicate + result.rejected == count;
     }
 
-    static std::string text_of_current_exception() {
+    // Empty where there is no memory left for a text: the worker has to go on.
+    static std::string text_of_current_exception() noexcept {
         try {
-            throw;
-        } catch (const std::exception& error) {
-            return error.what();
-        } catch (...) {
-            return "an exception that is not a std::exception";
+            try {
+                throw;
+            } catch (const std::exception& error) {
+                return error.what();
+            } catch (...) {
+                return "an exception that is not a std::exception";
+            }
+        } catch (const std::bad_alloc&) {
+            return {};
         }
     }
 

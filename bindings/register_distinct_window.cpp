@@ -36,6 +36,8 @@ struct PyDistinctWindow : MadeByInit {
 
 using MaybeMicros = std::optional<std::int64_t>;
 
+}  // namespace
+
 void register_distinct_window(py::module_& module) {
     py::class_<PyDistinctWindow>(
         module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collectable::setup<PyDistinctWindow>())
@@ -247,7 +249,3 @@ Examples
             "max_skew", [](PyDistinctWindow& self) { return self.clock.max_skew_seconds(); },
             "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
 }
-
-}  // namespace
-
-void register_windows(py::module_& module) { register_distinct_window(module); }

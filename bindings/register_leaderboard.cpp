@@ -4,6 +4,7 @@
 #include <pybind11/stl.h>
 
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,463 +17,16 @@
 #include "convert.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
+#include "ranking_rows.hpp"
 #include "register.hpp"
 
 namespace {
 
+using namespace ranking;
 using engagehub::HalfLife;
-using engagehub::InvalidArgument;
-using engagehub::ItemView;
 using engagehub::Leaderboard;
 using engagehub::RankedMap;
 using engagehub::Scaled;
-using engagehub::TieOrder;
-using engagehub::Ties;
-
-Ties ties_named(const std::string& name) {
-    if (name == "competition") return Ties::kCompetition;
-    if (name == "dense") return Ties::kDense;
-    if (name == "ordinal") return Ties::kOrdinal;
-    throw InvalidArgument("ties must be 'competition', 'dense' or 'ordinal', got '" + name + "'");
-}
-
-const char* name_of(Ties ties) {
-    return ties == Ties::kCompetition ? "competition" : ties == Ties::kDense ? "dense" : "ordinal";
-}
-
-TieOrder order_named(const std::string& name) {
-    if (name == "arrival") return TieOrder::kArrival;
-    if (name == "member") return TieOrder::kMember;
-    throw InvalidArgument("order must be 'arrival' or 'member', got '" + name + "'");
-}
-
-const char* name_of(TieOrder order) { return order == TieOrder::kArrival ? "arrival" : "member"; }
-
-[[noreturn]] void raise_unknown(py::handle member) {
-    const py::object type = py::module_::import("engagehub_core.errors").attr("UnknownMember");
-    PyErr_SetString(type.ptr(), ("member must be present, got " + convert::shown(member)).c_str());
-    throw py::error_already_set();
-}
-
-// A size or a position in a call: not negative.
-std::size_t natural(py::handle object, const char* argument) {
-    const std::int64_t value = convert::integer(object, argument);
-    if (value < 0) throw InvalidArgument(std::string(argument) + " must be at least 0, got " + std::to_string(value));
-    return static_cast<std::size_t>(value);
-}
-
-// A limit of a range of scores: None is open, infinities are allowed.
-double limit_or(py::handle object, double open, const char* argument) {
-    if (object.is_none()) return open;
-    if (PyFloat_Check(object.ptr()) && std::isinf(PyFloat_AS_DOUBLE(object.ptr())))
-        return PyFloat_AS_DOUBLE(object.ptr());
-    return convert::number(object, argument);
-}
-
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-// ---- SkipList
-
-struct PySkipList : MadeByInit {
-    PySkipList(Ties ties, TieOrder order) : guarded(ties, order) {}
-    Guarded<RankedMap> guarded;
-};
-
-// What a row needs, copied out under the lock; Python objects are made after it.
-struct OwnedRow {
-    std::size_t rank;
-    engagehub::ItemKind kind;
-    std::int64_t number;
-    std::string text;
-    double score;
-    std::int64_t last_at;
-};
-
-OwnedRow owned(std::size_t rank, const ItemView& member, double score, std::int64_t last_at) {
-    return {rank, member.kind, member.number, std::string(member.text), score, last_at};
-}
-
-py::object member_of(const OwnedRow& row) {
-    return convert::to_python(ItemView{row.kind, row.number, std::string_view(row.text)});
-}
-
-py::list to_list(const std::vector<OwnedRow>& rows, bool with_last) {
-    py::list result(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto& row = rows[i];
-        if (with_last) {
-            result[i] = py::make_tuple(row.rank, member_of(row), row.score, convert::seconds(row.last_at));
-        } else {
-            result[i] = py::make_tuple(row.rank, member_of(row), row.score);
-        }
-    }
-    return result;
-}
-
-std::vector<OwnedRow> skip_list_rows(const RankedMap& map, std::size_t first, std::size_t count) {
-    std::vector<OwnedRow> rows;
-    map.visit(first, count, [&](const RankedMap::Row& row) {
-        rows.push_back(owned(row.rank, map.member(row.slot), row.key.to_double(), 0));
-    });
-    return rows;
-}
-
-// Runs work(map, slot) under the lock for a member that must be there.
-template <class Work>
-auto with_member(PySkipList& self, py::handle member, Work&& work) {
-    const ItemView view = convert::item(member, "member");
-    using Result = decltype(work(std::declval<RankedMap&>(), RankedMap::Slot{}));
-    const auto result = self.guarded.with([&](RankedMap& map) -> std::optional<Result> {
-        const auto slot = map.find(view);
-        if (!slot) return std::nullopt;
-        return work(map, *slot);
-    });
-    if (!result) raise_unknown(member);
-    return *result;
-}
-
-double require_score(py::handle object, const char* argument) {
-    const double score = convert::number(object, argument);
-    Leaderboard::require_points(score, argument);
-    return score;
-}
-
-void register_skip_list(py::module_& module) {
-    py::class_<PySkipList>(module, "SkipList", "See engagehub_core.SkipList.")
-        .def(
-            py::init([](const std::string& ties, const std::string& order) {
-                return made<PySkipList>(ties_named(ties), order_named(order));
-            }),
-            py::arg("ties"), py::arg("order"))
-        .def(
-            "set",
-            [](PySkipList& self, py::handle member, py::handle score) {
-                const ItemView view = convert::item(member, "member");
-                const double value = require_score(score, "score");
-                self.guarded.with([&](RankedMap& map) { map.assign(view, Scaled::of_double(value)); });
-                return value + 0.0;
-            },
-            py::arg("member"), py::arg("score"), R"(Give a member a score, whether or not it is present.
-
-Parameters
-----------
-member : int or str
-    Of the kind of the members before it.
-score : int or float
-    Finite, at most 1e290 either way.
-
-Returns
--------
-float
-    The score.
-
-Raises
-------
-InvalidType, InvalidArgument
-    If an argument is refused; nothing is changed.
-
-Notes
------
-O(log n). An equal score keeps the member's place among its ties.
-
-Examples
---------
->>> ranked = SkipList()
->>> ranked.set("ada", 10)
-10.0
-)")
-        .def(
-            "add",
-            [](PySkipList& self, py::handle member, py::handle amount) {
-                const ItemView view = convert::item(member, "member");
-                const double value = require_score(amount, "amount");
-                return self.guarded.with([&](RankedMap& map) {
-                    Scaled key = Scaled::of_double(value);
-                    if (const auto slot = map.find(view)) key = map.key(*slot) + key;
-                    map.assign(view, key);
-                    return key.to_double();
-                });
-            },
-            py::arg("member"), py::arg("amount"), R"(Add to a member's score; a member that isn't present starts at 0.
-
-Parameters
-----------
-member : int or str
-    Of the kind of the members before it.
-amount : int or float
-    Finite, may be negative, at most 1e290 either way.
-
-Returns
--------
-float
-    The new score.
-
-Raises
-------
-InvalidType, InvalidArgument
-    If an argument is refused; nothing is changed.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> ranked = SkipList()
->>> ranked.add("ada", 10), ranked.add("ada", -3)
-(10.0, 7.0)
-)")
-        .def(
-            "update",
-            [](PySkipList& self, py::handle members, py::handle scores) {
-                const convert::ItemBatch items(members, "members");
-                const convert::NumberBatch values(scores, "scores", items.size());
-                for (std::size_t i = 0; i < items.size(); ++i) Leaderboard::require_points(values[i], "scores");
-                self.guarded.with_released([&](RankedMap& map) {
-                    engagehub::ItemKind held = map.kind();
-                    if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");
-                    for (std::size_t i = 0; i < items.size(); ++i) map.assign(items[i], Scaled::of_double(values[i]));
-                });
-            },
-            py::arg("members"), py::arg("scores"), R"(Set many scores at once; the GIL is released meanwhile.
-
-Parameters
-----------
-members : sequence of int or str, or integer array
-    All of one kind.
-scores : number, sequence of numbers or array
-    One for all, or as many as members.
-
-Raises
-------
-InvalidType, InvalidArgument
-    If anything in the batch is refused; nothing is changed.
-
-Notes
------
-O(k log n) for k members. The batch is checked whole before its first change.
-
-Examples
---------
->>> ranked = SkipList()
->>> ranked.update(["ada", "bob"], [10, 20])
->>> ranked.rank("bob")
-1
-)")
-        .def(
-            "score",
-            [](PySkipList& self, py::handle member) {
-                return with_member(
-                    self, member, [](RankedMap& map, RankedMap::Slot slot) { return map.key(slot).to_double(); });
-            },
-            py::arg("member"), R"(Return a member's score.
-
-Parameters
-----------
-member : int or str
-    A member that is present.
-
-Returns
--------
-float
-    The score.
-
-Raises
-------
-UnknownMember
-    If the member isn't present; it is a KeyError too.
-
-Notes
------
-O(1).
-
-Examples
---------
->>> ranked = SkipList()
->>> _ = ranked.set("ada", 10)
->>> ranked.score("ada")
-10.0
-)")
-        .def(
-            "rank",
-            [](PySkipList& self, py::handle member) {
-                return with_member(self, member, [](RankedMap& map, RankedMap::Slot slot) { return map.rank(slot); });
-            },
-            py::arg("member"), R"(Return a member's 1-based rank under the tie policy; the highest score has rank 1.
-
-Parameters
-----------
-member : int or str
-    A member that is present.
-
-Returns
--------
-int
-    The rank.
-
-Raises
-------
-UnknownMember
-    If the member isn't present.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> ranked = SkipList()
->>> ranked.update(["ada", "bob", "cy"], [10, 10, 5])
->>> ranked.rank("ada"), ranked.rank("bob"), ranked.rank("cy")
-(1, 1, 3)
-)")
-        .def(
-            "remove",
-            [](PySkipList& self, py::handle member) {
-                return with_member(self, member, [](RankedMap& map, RankedMap::Slot slot) {
-                    const double score = map.key(slot).to_double();
-                    map.erase(slot);
-                    return score;
-                });
-            },
-            py::arg("member"), R"(Remove a member.
-
-Parameters
-----------
-member : int or str
-    A member that is present.
-
-Returns
--------
-float
-    The score that it had.
-
-Raises
-------
-UnknownMember
-    If the member isn't present.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> ranked = SkipList()
->>> _ = ranked.set("ada", 10)
->>> ranked.remove("ada"), len(ranked)
-(10.0, 0)
-)")
-        .def(
-            "count",
-            [](PySkipList& self, py::handle low, py::handle high) {
-                const double least = limit_or(low, -kInfinity, "low");
-                const double most = limit_or(high, kInfinity, "high");
-                return self.guarded.with([&](RankedMap& map) {
-                    const std::size_t first =
-                        map.count_while([&](const Scaled& key) { return key.to_double() > most; });
-                    const std::size_t last =
-                        map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
-                    return last > first ? last - first : 0;
-                });
-            },
-            py::arg("low") = py::none(), py::arg("high") = py::none(), R"(Count the members with low <= score <= high.
-
-Parameters
-----------
-low, high : int, float or None
-    Inclusive limits; None is open.
-
-Returns
--------
-int
-    How many.
-
-Raises
-------
-InvalidType, InvalidArgument
-    If a limit isn't a number or is NaN.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> ranked = SkipList()
->>> ranked.update(["ada", "bob", "cy"], [10, 7, 5])
->>> ranked.count(6), ranked.count(5, 7)
-(2, 2)
-)")
-        .def(
-            "_rows",
-            [](PySkipList& self, py::handle first, py::handle count) {
-                const std::size_t from = natural(first, "start");
-                const std::size_t many = natural(count, "count");
-                return to_list(
-                    self.guarded.with([&](RankedMap& map) { return skip_list_rows(map, from, many); }), false);
-            })
-        .def(
-            "_between",
-            [](PySkipList& self, py::handle low, py::handle high) {
-                const double least = limit_or(low, -kInfinity, "low");
-                const double most = limit_or(high, kInfinity, "high");
-                return to_list(
-                    self.guarded.with([&](RankedMap& map) {
-                        const std::size_t first =
-                            map.count_while([&](const Scaled& key) { return key.to_double() > most; });
-                        const std::size_t last =
-                            map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
-                        return skip_list_rows(map, first, last > first ? last - first : 0);
-                    }),
-                    false);
-            })
-        .def(
-            "_load",
-            [](PySkipList& self, PySkipList& other) {
-                const auto snapshot =
-                    other.guarded.with([](RankedMap& map) { return std::make_unique<RankedMap>(map); });
-                self.guarded.with_released([&](RankedMap& map) {
-                    snapshot->visit(0, snapshot->size(), [&](const RankedMap::Row& row) {
-                        map.assign(snapshot->member(row.slot), row.key);
-                    });
-                });
-            })
-        .def(
-            "clear", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.clear(); }); },
-            R"(Remove all members; the kind of member is free again.
-
-Notes
------
-O(n).
-
-Examples
---------
->>> ranked = SkipList()
->>> _ = ranked.set("ada", 10)
->>> ranked.clear()
->>> len(ranked)
-0
-)")
-        .def("__len__", [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return map.size(); }); })
-        .def(
-            "__contains__",
-            [](PySkipList& self, py::handle member) {
-                const ItemView view = convert::item(member, "member");
-                return self.guarded.with([&](RankedMap& map) { return map.find(view).has_value(); });
-            })
-        .def("_check", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.check(); }); })
-        .def_property_readonly(
-            "ties",
-            [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); },
-            "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
-        .def_property_readonly(
-            "order",
-            [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.order()); }); },
-            "How ties are listed: by \"arrival\" or by \"member\".");
-}
-
-// ---- Leaderboard
 
 struct PyLeaderboard : MadeByInit {
     PyLeaderboard(HalfLife half_life, Ties ties, TieOrder order, Clock given)
@@ -492,25 +46,14 @@ std::vector<OwnedRow> leaderboard_rows(
     return rows;
 }
 
-template <class Work>
-auto with_member(PyLeaderboard& self, py::handle member, Work&& work) {
-    const ItemView view = convert::item(member, "member");
-    using Result = decltype(work(std::declval<Leaderboard&>(), Leaderboard::Slot{}));
-    const auto result = self.guarded.with([&](Leaderboard& board) -> std::optional<Result> {
-        const auto slot = board.find(view);
-        if (!slot) return std::nullopt;
-        return work(board, *slot);
-    });
-    if (!result) raise_unknown(member);
-    return *result;
-}
-
 // The positions [first, last) of the members that show low <= score <= high.
 std::pair<std::size_t, std::size_t> positions_between(
     const Leaderboard& board, double low, double high, std::int64_t at) {
     const std::size_t first = board.count_above(high, false, at);
     return {first, std::max(first, board.count_above(low, true, at))};
 }
+
+}  // namespace
 
 void register_leaderboard(py::module_& module) {
     py::class_<PyLeaderboard>(
@@ -649,7 +192,7 @@ Examples
             "score",
             [](PyLeaderboard& self, py::handle member, py::handle at) {
                 const std::int64_t instant = self.clock.instant(at);
-                return with_member(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
+                return with_member<Leaderboard>(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
                     return board.score(slot, instant);
                 });
             },
@@ -687,7 +230,7 @@ Examples
             "rank",
             [](PyLeaderboard& self, py::handle member, py::handle at) {
                 if (!at.is_none()) convert::instant(at);  // any instant has the same answer
-                return with_member(
+                return with_member<Leaderboard>(
                     self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.rank(slot); });
             },
             py::arg("member"), py::arg("at") = py::none(),
@@ -725,7 +268,7 @@ Examples
             "percentile",
             [](PyLeaderboard& self, py::handle member, py::handle at) {
                 if (!at.is_none()) convert::instant(at);  // any instant has the same answer
-                return with_member(
+                return with_member<Leaderboard>(
                     self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.percentile(slot); });
             },
             py::arg("member"), py::arg("at") = py::none(),
@@ -805,7 +348,7 @@ Examples
             "remove",
             [](PyLeaderboard& self, py::handle member, py::handle at) {
                 const std::int64_t instant = self.clock.instant(at);
-                return with_member(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
+                return with_member<Leaderboard>(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
                     return board.remove(slot, instant);
                 });
             },
@@ -906,8 +449,8 @@ Examples
         .def(
             "_rows",
             [](PyLeaderboard& self, py::handle first, py::handle count, py::handle at) {
-                const std::size_t from = natural(first, "offset");
-                const std::size_t many = natural(count, "limit");
+                const std::size_t from = convert::natural(first, "offset");
+                const std::size_t many = convert::natural(count, "limit");
                 const std::int64_t instant = self.clock.instant(at);
                 return to_list(
                     self.guarded.with([&](Leaderboard& board) { return leaderboard_rows(board, from, many, instant); }),
@@ -916,10 +459,10 @@ Examples
         .def(
             "_around",
             [](PyLeaderboard& self, py::handle member, py::handle neighbours, py::handle at) {
-                const std::size_t beside = natural(neighbours, "n");
+                const std::size_t beside = convert::natural(neighbours, "n");
                 const std::int64_t instant = self.clock.instant(at);
                 return to_list(
-                    with_member(
+                    with_member<Leaderboard>(
                         self, member,
                         [&](Leaderboard& board, Leaderboard::Slot slot) {
                             const std::size_t position = board.position(slot);
@@ -983,11 +526,4 @@ Examples
                 return py::float_(convert::seconds(newest));
             },
             "The newest instant of any change, in Unix seconds, or None.");
-}
-
-}  // namespace
-
-void register_ranking(py::module_& module) {
-    register_skip_list(module);
-    register_leaderboard(module);
 }

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: MIT
+#include "python.hpp"
+
+#include <pybind11/stl.h>
+
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <engagehub/decay/half_life.hpp>
+#include <engagehub/sketch/top_k.hpp>
+
+#include "clock.hpp"
+#include "collectable.hpp"
+#include "convert.hpp"
+#include "guarded.hpp"
+#include "made_by_init.hpp"
+#include "register.hpp"
+#include "sketch_state.hpp"
+
+namespace {
+
+using engagehub::HalfLife;
+using engagehub::ItemView;
+using engagehub::TopK;
+using sketch_state::copy_of;
+using sketch_state::table_size;
+
+struct PyTopK : MadeByInit {
+    PyTopK(TopK native, Clock the_clock) : guarded(std::move(native)), clock(std::move(the_clock)) {}
+
+    // Without a half-life the instant doesn't matter, so the clock isn't asked.
+    std::int64_t instant(py::handle at) const {
+        if (at.is_none()) return decays ? clock.now() : 0;
+        return convert::instant(at);
+    }
+    std::int64_t change_instant(py::handle at) const { return decays ? clock.change_instant(at) : instant(at); }
+    convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
+        if (decays) return clock.change_instants(at, size);
+        return at.is_none() ? convert::InstantBatch::repeated(0) : convert::InstantBatch(at, "at", size);
+    }
+
+    Guarded<TopK> guarded;
+    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
+    void clear() { clock.clear(); }
+
+    Clock clock;
+    bool decays = guarded.with([](TopK& native) { return native.half_life().decays(); });
+};
+
+// A row copied out under the lock; Python objects are made after it.
+struct OwnedTopRow {
+    engagehub::ItemKind kind;
+    std::int64_t number;
+    std::string text;
+    engagehub::Answer answer;
+};
+
+}  // namespace
+
+void register_top_k(py::module_& module) {
+    py::class_<PyTopK>(module, "TopK", "See engagehub_core.TopK.", collectable::setup<PyTopK>())
+        .def(py::init([](const PyTopK& other) {
+            auto& source = const_cast<PyTopK&>(other);
+            return made<PyTopK>(copy_of(source), source.clock);
+        }))
+        .def(
+            py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock,
+                        std::optional<std::int64_t> max_skew) {
+                Clock checked(std::move(clock), max_skew);
+                return made<PyTopK>(
+                    TopK(
+                        static_cast<std::size_t>(convert::natural(k, "k")), HalfLife::of_micros(half_life),
+                        table_size(width, depth)),
+                    std::move(checked));
+            }),
+            py::arg("k"), py::arg("half_life"), py::arg("width"), py::arg("depth"), py::arg("clock"),
+            py::arg("max_skew"))
+        .def_static(
+            "_from_bytes",
+            [](py::handle data, py::object clock, std::optional<std::int64_t> max_skew) {
+                const convert::BytesView bytes(data, "data");
+                return made<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), max_skew));
+            })
+        .def(
+            "add",
+            [](PyTopK& self, py::handle item, py::handle weight, py::handle at) {
+                const ItemView view = convert::item(item, "item", true);
+                const double value = convert::number(weight, "weight");
+                const std::int64_t instant = self.change_instant(at);
+                self.guarded.with([&](TopK& native) { native.add(view, value, instant); });
+            },
+            py::arg("item"), py::arg("weight") = 1.0, py::arg("at") = py::none(), R"(Count an item.
+
+Parameters
+----------
+item : int, str or bytes
+    Of the kind of the items before it; bytes count as the text of which they are the UTF-8.
+weight : int or float, default 1.0
+    From 0 to 2 ** 53; 0 changes nothing.
+at : int, float, datetime or None, default None
+    When it happened; None is now. A late event counts with the weight that is left of it.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If an argument is refused; nothing is changed.
+
+Notes
+-----
+O(depth + log k).
+
+Examples
+--------
+>>> trends = TopK(10, half_life="1h")
+>>> trends.add("general", at=0)
+>>> trends.add("help", at=3600)
+>>> [(row.item, row.estimate) for row in trends.top(at=3600)]
+[('help', 1.0), ('general', 0.5)]
+)")
+        .def(
+            "update",
+            [](PyTopK& self, py::handle items, py::handle weights, py::handle at) {
+                const convert::ItemBatch batch(items, "items", true);
+                const convert::NumberBatch values(weights, "weights", batch.size());
+                const convert::InstantBatch instants = self.change_instants(at, batch.size());
+                self.guarded.with_released([&](TopK& native) { native.update(batch, values, instants, batch.size()); });
+            },
+            py::arg("items"), py::arg("weights") = 1.0, py::arg("at") = py::none(),
+            R"(Count many items at once; the GIL is released meanwhile.
+
+Parameters
+----------
+items : sequence of int, str or bytes, or integer array
+    All of one kind.
+weights : number, sequence of numbers or array, default 1.0
+    One for all, or as many as items.
+at : instant, sequence of instants, array of seconds or None, default None
+    One for all, or as many as items; None is now.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If anything in the batch is refused; nothing is changed.
+
+Notes
+-----
+As add for each.
+
+Examples
+--------
+>>> trends = TopK(10)
+>>> trends.update(["general", "help", "general"])
+>>> trends.estimate("general")
+2.0
+)")
+        .def(
+            "_top",
+            [](PyTopK& self, py::handle n, py::handle at) {
+                const std::uint64_t most = convert::natural(n, "n");
+                const std::int64_t instant = self.instant(at);
+                const auto rows = self.guarded.with([&](TopK& native) {
+                    std::vector<OwnedTopRow> owned;
+                    for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant)) {
+                        owned.push_back({row.item.kind, row.item.number, std::string(row.item.text), row.answer});
+                    }
+                    return owned;
+                });
+                py::list result(rows.size());
+                for (std::size_t i = 0; i < rows.size(); ++i) {
+                    const auto& row = rows[i];
+                    result[i] = py::make_tuple(
+                        sketch_state::item_of({row.kind, row.number, row.text}), row.answer.estimate, row.answer.low,
+                        row.answer.high);
+                }
+                return result;
+            })
+        .def(
+            "estimate",
+            [](PyTopK& self, py::handle item, py::handle at) {
+                const ItemView view = convert::item(item, "item", true);
+                const std::int64_t instant = self.instant(at);
+                return self.guarded.with([&](TopK& native) { return native.answer(view, instant).estimate; });
+            },
+            py::arg("item"), py::arg("at") = py::none(), R"(Return an item's weight, or more.
+
+Parameters
+----------
+item : int, str or bytes
+    Any item of the kind that the sketch holds, among the top k or not.
+at : int, float, datetime or None, default None
+    As of when, but never before the newest event; None is now.
+
+Returns
+-------
+float
+    The upper bound before it is rounded outwards; the truth where the bounds are equal.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If an argument is refused.
+
+Notes
+-----
+O(depth).
+
+Examples
+--------
+>>> trends = TopK(10, half_life="1h")
+>>> trends.add("general", 8, at=0)
+>>> trends.estimate("general", at=7200)
+2.0
+)")
+        .def(
+            "bounds",
+            [](PyTopK& self, py::handle item, py::handle at) {
+                const ItemView view = convert::item(item, "item", true);
+                const std::int64_t instant = self.instant(at);
+                const auto answer = self.guarded.with([&](TopK& native) { return native.answer(view, instant); });
+                return py::make_tuple(answer.low, answer.high);
+            },
+            py::arg("item"), py::arg("at") = py::none(), R"(Return bounds of an item's weight.
+
+Parameters
+----------
+item : int, str or bytes
+    Any item of the kind that the sketch holds, among the top k or not.
+at : int, float, datetime or None, default None
+    As of when, but never before the newest event; None is now.
+
+Returns
+-------
+tuple of float
+    (low, high): the truth is never outside. The low one is what was counted since the item came among the k, 0 for others.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If an argument is refused.
+
+Notes
+-----
+O(depth).
+
+Examples
+--------
+>>> trends = TopK(10)
+>>> trends.add("general", 3)
+>>> trends.bounds("general")
+(3.0, 3.0)
+)")
+        .def(
+            "answer",
+            [](PyTopK& self, py::handle item, py::handle at) {
+                const ItemView view = convert::item(item, "item", true);
+                const std::int64_t instant = self.instant(at);
+                return sketch_state::tuple_of(
+                    self.guarded.with([&](TopK& native) { return native.answer(view, instant); }));
+            },
+            py::arg("item"), py::arg("at") = py::none(), R"(Return the estimate of an item's weight with its bounds.
+
+Parameters
+----------
+item : int, str or bytes
+    Any item of the kind that the sketch holds, among the top k or not.
+at : int, float, datetime or None, default None
+    As of when, but never before the newest event; None is now.
+
+Returns
+-------
+tuple of float
+    (estimate, low, high).
+
+Raises
+------
+InvalidType, InvalidArgument
+    If an argument is refused.
+
+Notes
+-----
+O(depth).
+
+Examples
+--------
+>>> trends = TopK(10)
+>>> trends.add("general", 3)
+>>> trends.answer("general")
+(3.0, 3.0, 3.0)
+)")
+        .def(
+            "merge", [](PyTopK& self, const py::args& others) { sketch_state::merge(self, others, "TopK"); },
+            R"(Add the counts of other sketches.
+
+Parameters
+----------
+*others : TopK
+    Of the same k, half_life, width and depth.
+
+Raises
+------
+InvalidType
+    If one isn't a TopK.
+Incompatible
+    If one has other sizes or another half-life, or holds another kind of item; nothing is changed.
+
+Notes
+-----
+O(width * depth + k log k). Bounds add up and stay bounds; they may be wider than those of one sketch that had counted all.
+
+Examples
+--------
+>>> monday, tuesday = TopK(10), TopK(10)
+>>> monday.add("general", 3)
+>>> tuesday.add("general", 4)
+>>> monday.merge(tuesday)
+>>> monday.estimate("general")
+7.0
+)")
+        .def(
+            "clear", [](PyTopK& self) { self.guarded.with([](TopK& native) { native.clear(); }); },
+            R"(Forget all items; the kind of item is free again.
+
+Notes
+-----
+O(width * depth).
+
+Examples
+--------
+>>> trends = TopK(10)
+>>> trends.add("general")
+>>> trends.clear()
+>>> len(trends)
+0
+)")
+        .def(
+            "to_bytes", &sketch_state::to_bytes<PyTopK>,
+            R"(Return the sketch in the library's own format, without its clock.
+
+Returns
+-------
+bytes
+    Versioned and checksummed; equal sketches give equal bytes on every platform.
+
+Notes
+-----
+O(width * depth + k log k).
+
+Examples
+--------
+>>> trends = TopK(10)
+>>> trends.add("general")
+>>> TopK.from_bytes(trends.to_bytes()) == trends
+True
+)")
+        .def("__eq__", &sketch_state::equals<PyTopK>, py::is_operator())
+        .def("__len__", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.size(); }); })
+        .def_property_readonly(
+            "k", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.k(); }); },
+            "How many items it keeps.")
+        .def_property_readonly(
+            "width",
+            [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().width; }); },
+            "Cells in a row of the table behind it.")
+        .def_property_readonly(
+            "depth",
+            [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
+            "Rows of the table behind it.")
+        .def_property_readonly(
+            "half_life",
+            [](PyTopK& self) -> py::object {
+                const std::int64_t micros = self.guarded.with([](TopK& native) { return native.half_life().micros(); });
+                if (micros == 0) return py::none();
+                return py::float_(convert::seconds(micros));
+            },
+            "Seconds after which a weight counts half; None without decay.")
+        .def_property_readonly(
+            "clock", [](PyTopK& self) { return self.clock.callable(); },
+            "What answers «now»: the constructor's argument.")
+        .def_property_readonly(
+            "max_skew", [](PyTopK& self) { return self.clock.max_skew_seconds(); },
+            "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
+}
