@@ -8,12 +8,10 @@ import gc
 import itertools
 import pickle
 import queue
-import signal
 import subprocess
 import sys
 import textwrap
 import threading
-import time
 import weakref
 from collections import deque
 
@@ -21,6 +19,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from waiting import PATIENCE, answer_to_ctrl_c, until
 
 from engagehub_core import MpmcQueue
 from engagehub_core.errors import InvalidArgument, InvalidType, ShutDown
@@ -28,8 +27,6 @@ from engagehub_core.errors import InvalidArgument, InvalidType, ShutDown
 KINDS = [pytest.param(queue.Queue, id="queue.Queue"), pytest.param(MpmcQueue, id="MpmcQueue")]
 HAS_SHUTDOWN = hasattr(queue.Queue, "shutdown")
 KINDS_WITH_SHUTDOWN = KINDS if HAS_SHUTDOWN else KINDS[1:]
-#: What a wait that must end may take before the test gives up.
-PATIENCE = 30
 
 
 class Waiting:
@@ -440,8 +437,7 @@ def test_the_many_methods_know_shutdown():
     q = MpmcQueue(4)
     q.put_many("ab")
     waiting = Waiting(q.put_many, "cdef")
-    while q.qsize() < 4:
-        time.sleep(0)
+    until(lambda: q.qsize() == 4)
     q.shutdown()
     assert waiting.result() == ("returned", 2)
     with pytest.raises(ShutDown):
@@ -560,27 +556,12 @@ def test_it_is_generic_weakly_referable_and_has_no_stray_attributes():
     "wait", ["q.get()", "q.get_many(5)", "full.put(1)", "full.put_many([1, 2])", "full.join()", "q.get(timeout=60)"]
 )
 def test_ctrl_c_interrupts_a_wait_on_the_main_thread(wait):
-    script = f"""
-        import sys
+    script = """
         from engagehub_core import MpmcQueue
         q, full = MpmcQueue(2), MpmcQueue(2)
         full.put_many([1, 2])
-        print("ready", flush=True)
-        try:
-            {wait}
-        except KeyboardInterrupt:
-            print("interrupted", full.qsize(), q.qsize())
     """
-    with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as child:
-        assert child.stdout.readline() == "ready\n"
-        # Python may be anywhere between the line and the wait: either way the handler runs, in the try block or soon.
-        time.sleep(0.05)
-        child.send_signal(signal.SIGINT)
-        output, _ = child.communicate(timeout=PATIENCE)
-    assert output == "interrupted 2 0\n"
-    assert child.returncode == 0
+    assert answer_to_ctrl_c(script, wait, "print(sightings, full.qsize(), q.qsize())") == "2 2 0\n"
 
 
 @pytest.mark.parametrize(

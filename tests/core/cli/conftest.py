@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -65,3 +66,21 @@ def stream(count: int, seed: int = 1, start: int = 1_700_000_000) -> str:
 @pytest.fixture
 def make_stream():
     return stream
+
+
+def count_rows(database: Path) -> int:
+    """Count the rows that a run has committed until now."""
+    if not database.exists():
+        return 0
+    connection = sqlite3.connect(database, timeout=30)
+    try:
+        return connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
+    except sqlite3.OperationalError:  # before the tables are made
+        return 0
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def rows_in():
+    return count_rows

@@ -288,7 +288,7 @@ def test_a_full_disk_is_one_line_and_a_later_run_completes(engage, make_stream):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 @pytest.mark.parametrize("layout", ["table", "json"])
-def test_ctrl_c_stores_what_was_read_and_leaves_with_130(engage, make_stream, layout):
+def test_ctrl_c_stores_what_was_read_and_leaves_with_130(engage, make_stream, layout, rows_in):
     lines = make_stream(5_000).encode().splitlines(keepends=True)
     process = engage.start("replay", "-", "--format", layout, "--db", "c.db", stdin=subprocess.PIPE)
     # All of it is stored half a second later, and then the program waits for more.
@@ -296,7 +296,7 @@ def test_ctrl_c_stores_what_was_read_and_leaves_with_130(engage, make_stream, la
     process.stdin.flush()
     note = process.stderr.readline()
     assert b"times are Unix seconds" in note
-    while count(Path("c.db")) < 3_000:
+    while rows_in(Path("c.db")) < 3_000:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.01)
         assert process.returncode is None
@@ -317,7 +317,7 @@ def test_ctrl_c_stores_what_was_read_and_leaves_with_130(engage, make_stream, la
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
 @pytest.mark.parametrize("seed", range(2))
-def test_kill_9_at_random_moments_loses_and_doubles_nothing(engage, make_stream, seed):
+def test_kill_9_at_random_moments_loses_and_doubles_nothing(engage, make_stream, rows_in, seed):
     draw = random.Random(seed)
     Path("events.csv").write_text(make_stream(12_000, seed))
     undisturbed = engage.json("replay", "events.csv", "--db", "whole.db")
@@ -325,28 +325,15 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(engage, make_stream,
     for _ in range(4):
         target = found + draw.randrange(1, 4_000)
         process = engage.start("replay", "events.csv", "--db", "killed.db", batch=250)
-        while process.poll() is None and count(Path("killed.db")) < target:
+        while process.poll() is None and rows_in(Path("killed.db")) < target:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(0.01)
         process.kill()
         process.communicate()
-        found = count(Path("killed.db"))
+        found = rows_in(Path("killed.db"))
     assert found > 0
     again = engage.json("replay", "events.csv", "--db", "killed.db", "--verify")
     assert again["account"] == {"read": 12_000, "written": 12_000 - found, "duplicate": found, "rejected": 0}
     assert again["verify"]["passed"]
     assert {name: again[name] for name in ANSWERS} == {name: undisturbed[name] for name in ANSWERS}
     assert rows_of("killed.db") == rows_of("whole.db")
-
-
-def count(database: Path) -> int:
-    """Count the rows that a run has committed until now."""
-    if not database.exists():
-        return 0
-    connection = sqlite3.connect(database, timeout=30)
-    try:
-        return connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
-    except sqlite3.OperationalError:  # before the tables are made
-        return 0
-    finally:
-        connection.close()
