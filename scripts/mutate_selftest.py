@@ -34,6 +34,18 @@ MUTANTS = (
     Mutant(f"{INCLUDE}/codec/crc32c.hpp", "0x82f63b78U", "0xedb88320U"),
     Mutant(f"{INCLUDE}/decay/exp2_table.hpp", "0x1.02c9a3e778061p+0", "0x1.02c9a3e778060p+0"),
     Mutant(f"{INCLUDE}/decay/half_life.hpp", "1.0 / 24", "1.0 / 25"),
+    Mutant(f"{INCLUDE}/sketch/hyperloglog.hpp", "0.721347520444481703680", "0.7213475204444818"),
+    Mutant(f"{INCLUDE}/sketch/hyperloglog.hpp", "kRankBits = 8", "kRankBits = 7"),
+    Mutant(f"{INCLUDE}/sketch/row_hash.hpp", "0x94d049bb133111ebULL", "0x94d049bb133111edULL"),
+    Mutant(f"{INCLUDE}/sketch/top_k.hpp", "kMostDistance = 512", "kMostDistance = 2"),
+    Mutant(
+        f"{INCLUDE}/window/distinct_window.hpp", "(window + resolution_ - 1) / resolution_", "window / resolution_ + 1"
+    ),
+    Mutant(
+        f"{INCLUDE}/queue/mpmc_queue.hpp",
+        "while (power < capacity) power *= 2;",
+        "while (power <= capacity) power *= 2;",
+    ),
     Mutant(f"{INCLUDE}/ranking/ranked_map.hpp", "return count_above(entry.key) + 1;", "return count_above(entry.key);"),
 )
 
