@@ -256,7 +256,7 @@ class Replay:
             except KeyboardInterrupt:
                 self._halt.request()
             finally:
-                self._finish(processor, outcome)
+                self._finish(processor)
         outcome.seconds = time.perf_counter() - started
         outcome.interrupted = self._halt.interrupted
         account = outcome.account
@@ -275,13 +275,11 @@ class Replay:
         return outcome
 
     @staticmethod
-    def _finish(processor: EventProcessor, outcome: Outcome) -> None:
+    def _finish(processor: EventProcessor) -> None:
         try:
             processor.close(timeout=None)
         except SinkError:
             pass  # the feed has the cause
-        except KeyboardInterrupt:
-            outcome.failure = "stopped before everything that was read was stored"
 
     def _read_all(self, processor: EventProcessor, outcome: Outcome) -> None:
         account = outcome.account
@@ -348,10 +346,11 @@ class Replay:
             yield chunk
 
     def close(self) -> None:
-        """Close the inputs and the database."""
+        """Close the inputs and the database, and let Ctrl-C be what it was before."""
         for source in self.inputs:
             source.close()
         self.store.close()
+        self._halt.restore()
 
     def __enter__(self) -> Self:
         return self

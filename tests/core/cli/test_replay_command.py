@@ -29,7 +29,7 @@ def rows_of(database):
 def test_the_json_object_is_what_is_promised(engage, make_stream):
     Path("events.csv").write_text(make_stream(500))
     report = engage.json("replay", "events.csv", "--window", "7d", "--top", "3")
-    assert report["account"] == {"read": 500, "written": 500, "duplicate": 0, "rejected": 0}
+    assert report["account"] == {"read": 500, "written": 500, "duplicate": 0, "rejected": 0, "not_stored": 0}
     assert [set(row) for row in report["leaderboard"]] == [{"rank", "member", "score", "last_at"}] * 3
     assert [set(row) for row in report["trending"]] == [{"item", "estimate", "low", "high"}] * 3
     assert list(report["distinct"]) == ["1h", "24h", "30d", "7d", "all"]
@@ -173,7 +173,7 @@ def test_an_input_that_is_no_stream_is_one_line(engage, content, message, layout
     if layout == "json":
         report = json.loads(result.stdout)
         assert message in report["error"]
-        assert report["account"] == {"read": 0, "written": 0, "duplicate": 0, "rejected": 0}
+        assert report["account"] == {"read": 0, "written": 0, "duplicate": 0, "rejected": 0, "not_stored": 0}
     else:
         assert "read 0 = written 0" in result.stdout
 
@@ -197,7 +197,7 @@ def test_a_truncated_gzip_keeps_what_came_before(engage, make_stream):
     assert f"read {stored:,} = written {stored:,} + duplicate 0 + rejected 0" in result.stdout
     Path("events.csv.gz").write_bytes(gzip.compress(text.encode()))
     assert engage.json("replay", "events.csv.gz")["account"] == {
-        "read": 5_000, "written": 5_000 - stored, "duplicate": stored, "rejected": 0,
+        "read": 5_000, "written": 5_000 - stored, "duplicate": stored, "rejected": 0, "not_stored": 0,
     }  # fmt: skip
 
 
@@ -309,7 +309,7 @@ def test_ctrl_c_stores_what_was_read_and_leaves_with_130(engage, make_stream, la
     if layout == "json":
         report = json.loads(out)
         assert report["interrupted"] is True
-        assert report["account"] == {"read": stored, "written": stored, "duplicate": 0, "rejected": 0}
+        assert report["account"] == {"read": stored, "written": stored, "duplicate": 0, "rejected": 0, "not_stored": 0}
     else:
         assert f"read {stored:,} = written {stored:,} + duplicate 0 + rejected 0" in out.decode()
     assert stored == 3_000
@@ -333,7 +333,7 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(engage, make_stream,
         found = count(Path("killed.db"))
     assert found > 0
     again = engage.json("replay", "events.csv", "--db", "killed.db", "--verify")
-    assert again["account"] == {"read": 12_000, "written": 12_000 - found, "duplicate": found, "rejected": 0}
+    assert again["account"] == {"read": 12_000, "written": 12_000 - found, "duplicate": found, "rejected": 0, "not_stored": 0}
     assert again["verify"]["passed"]
     assert {name: again[name] for name in ANSWERS} == {name: undisturbed[name] for name in ANSWERS}
     assert rows_of("killed.db") == rows_of("whole.db")
