@@ -21,6 +21,7 @@ from engagehub_core.cli.options import (
     half_life_option,
     points_option,
     top_option,
+    utf8,
     window_option,
     windows_of,
 )
@@ -43,11 +44,11 @@ def replay_options(function: Function) -> Function:
     for option in reversed([
         database_option,
         click.option(
-            "--community", metavar="NAME",
+            "--community", metavar="NAME", callback=utf8,
             help="Community of rows that name none, and the one to answer for. [default: the file's base name]",
         ),
         click.option(
-            "--map", "mapped", metavar="COLUMN=FIELD", multiple=True,
+            "--map", "mapped", metavar="COLUMN=FIELD", multiple=True, callback=utf8,
             help="What a column means: time, member, kind, channel, id, value, data, community or ignore; repeatable.",
         ),
         points_option("1 for message, action and direct, 0 for others"),

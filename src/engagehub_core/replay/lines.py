@@ -59,11 +59,13 @@ class Input:
         self._stream: IO[bytes]
         if name == "-":
             self.community = "stdin"
+            self.has_readable_name = True
             self._stream = getattr(sys.stdin, "buffer", None) or io.BytesIO()
             self._owned = False
             return
         path = Path(name)
         self.community = _base_name(path)
+        self.has_readable_name = _is_utf8(self.community)
         self._owned = True
         try:
             if path.is_dir():
@@ -119,6 +121,14 @@ class Input:
             yield from pieces
             return
         yield from _unpacked(start, pieces)
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _base_name(path: Path) -> str:

@@ -232,6 +232,9 @@ class Replay:
         try:
             for name in files:
                 self.inputs.append(Input(name))
+                if community is None and not self.inputs[-1].has_readable_name:
+                    message = f"{name}: the name isn't UTF-8, so no community can have it; give one with --community"
+                    raise BadUsage(message)
             self.store = SqliteSink(database)
         except BaseException:
             for source in self.inputs:

@@ -138,6 +138,13 @@ def test_options_reach_the_answers(engage):
         (["events.csv", "--window", "0s"], "window must be between"),
         (["events.csv", "--points", "message"], "points must be KIND=NUMBER"),
         (["events.csv", "--points", "message=-1"], "points of message must be"),
+        (["events.csv", "--points", "message=1e308"], "must be a number from 0 to 1e+290, got 1e+308"),
+        (["events.csv", "--points", "message=nan"], "points of message must be"),
+        (["events.csv", "--points", "message=1_0"], "points must be KIND=NUMBER, got 'message=1_0'"),
+        (["events.csv", "--points", "\udcff=1"], "'--points': '\\udcff=1' isn't UTF-8"),
+        (["events.csv", "--community", "\udcff"], "'--community': '\\udcff' isn't UTF-8"),
+        (["events.csv", "--map", "\udcff=time"], "'--map': '\\udcff=time' isn't UTF-8"),
+        (["events.csv", "--db", "\udcff.db"], "'--db': '\\udcff.db' isn't UTF-8"),
         (["events.csv", "--map", "timestamp"], "COLUMN=FIELD is needed"),
         (["events.csv", "--map", "timestamp=colour"], "the fields are time"),
         (["events.csv", "--limit", "-1"], "limit"),
@@ -152,6 +159,39 @@ def test_a_wrong_question_is_one_line_and_touches_nothing(engage, make_stream, a
     assert message in errors[0]
     assert result.stdout == ""
     assert [path.name for path in Path().iterdir()] == ["events.csv"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+def test_a_file_whose_name_is_not_utf8_needs_a_community(engage):
+    Path("g\udcff.csv").write_text("time,member\n1,a\n")
+    result = engage("replay", "g\udcff.csv", code=2)
+    assert "the name isn't UTF-8, so no community can have it; give one with --community" in result.stderr
+    assert not Path("engagehub.db").exists()
+    assert engage.json("replay", "g\udcff.csv", "--community", "c")["account"]["written"] == 1
+    assert "'--output'" in engage("demo", "--output", "h\udcff.csv", code=2).stderr
+    assert not Path("h\udcff.csv").exists()
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(engage, monkeypatch):
+    Path("events.csv").write_text("time,member\n1,日本\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    process = engage.start("replay", "events.csv", "--community", "é")
+    out, err = process.communicate(timeout=50)
+    assert process.returncode == 0, err
+    assert b"Leaderboard of \\xe9 at" in out
+    assert b"\\u65e5\\u672c" in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("layout", ["table", "json"])
+def test_a_full_standard_output_is_one_line(engage, layout):
+    Path("events.csv").write_text("time,member\n1,a\n")
+    engage("replay", "events.csv")
+    with Path("/dev/full").open("wb") as full:
+        process = engage.start("top", "--format", layout, stdout=full)
+        _, err = process.communicate(timeout=50)
+    assert process.returncode == 1
+    assert err.decode() == "Error: writing to standard output fails: No space left on device\n"
 
 
 @pytest.mark.parametrize(
