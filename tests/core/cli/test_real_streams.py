@@ -60,7 +60,13 @@ def test_irc_survives_kill_9(engage, data_folder):
     found = connection.execute("SELECT coalesce(max(seq), 0) FROM events").fetchone()[0]
     connection.close()
     last = engage.json("replay", file, "--db", "killed.db")
-    assert last["account"] == {"read": 1_233_882, "written": 1_233_882 - found, "duplicate": found, "rejected": 0, "not_stored": 0}
+    assert last["account"] == {
+        "read": 1_233_882,
+        "written": 1_233_882 - found,
+        "duplicate": found,
+        "rejected": 0,
+        "not_stored": 0,
+    }
     for name in ("at", "leaderboard", "trending", "distinct"):
         assert last[name] == whole[name]
     assert fingerprint("killed.db") == fingerprint("whole.db")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import random
 import resource
 import signal
@@ -295,15 +296,48 @@ def test_names_cannot_move_the_cursor_or_set_colours(engage):
 def test_a_database_that_cannot_be_written_is_one_line(engage, make_stream):
     Path("events.csv").write_text(make_stream(5))
     Path("other.db").write_text("not a database, but long enough to look at" * 50)
+    Path("loop.db").symlink_to("loop.db")
+    Path("away.db").symlink_to("no/where.db")
     for database, message in {
-        "/proc/engagehub.db": "unable to open database file",
-        ".": "unable to open database file",
-        "other.db": "not an SQLite database",
-        "sqlite:////nowhere/at/all.db": "unable to open database file",
+        "/proc/engagehub.db": "/proc/engagehub.db: ",
+        ".": ".: is a directory",
+        "other.db": "other.db: not an SQLite database",
+        "sqlite:////nowhere/at/all.db": "/nowhere/at/all.db: there is no folder /nowhere/at",
+        "events.csv/e.db": "events.csv/e.db: ",
+        "loop.db": "loop.db: Too many levels of symbolic links",
+        "away.db": "away.db: is a link to a missing file",
     }.items():
         result = engage("replay", "events.csv", "--db", database, code=1)
-        assert message in result.stderr
+        assert f"Error: {message}" in result.stderr
         assert "Traceback" not in result.stderr
+    assert "Too many levels of symbolic links" in engage("top", "--db", "loop.db", code=1).stderr
+    assert ".: is a directory" in engage("top", "--db", ".", code=1).stderr
+
+
+def test_a_read_only_folder_answers_and_says_that_it_cannot_be_written(engage, make_stream):
+    folder = Path("sealed")
+    folder.mkdir()
+    Path("events.csv").write_text(make_stream(50))
+    engage("replay", "events.csv", "--db", "sealed/e.db")
+    before = engage.json("top", "--db", "sealed/e.db")
+    (folder / "e.db").chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        for command in ("trending", "uniques"):
+            engage(command, "--db", "sealed/e.db")
+        assert engage.json("top", "--db", "sealed/e.db") == before
+        assert [path.name for path in folder.iterdir()] == ["e.db"]
+        assert "sealed/e.db: is read-only" in engage("replay", "events.csv", "--db", "sealed/e.db", code=1).stderr
+        assert "the folder sealed is read-only" in engage("replay", "events.csv", "--db", "sealed/f.db", code=1).stderr
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_file_without_content_is_no_strangers_database(engage):
+    Path("empty.db").touch()
+    assert "Error: empty.db: the database is empty" in engage("top", "--db", "empty.db", code=1).stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
@@ -373,7 +407,13 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(engage, make_stream,
         found = count(Path("killed.db"))
     assert found > 0
     again = engage.json("replay", "events.csv", "--db", "killed.db", "--verify")
-    assert again["account"] == {"read": 12_000, "written": 12_000 - found, "duplicate": found, "rejected": 0, "not_stored": 0}
+    assert again["account"] == {
+        "read": 12_000,
+        "written": 12_000 - found,
+        "duplicate": found,
+        "rejected": 0,
+        "not_stored": 0,
+    }
     assert again["verify"]["passed"]
     assert {name: again[name] for name in ANSWERS} == {name: undisturbed[name] for name in ANSWERS}
     assert rows_of("killed.db") == rows_of("whole.db")
