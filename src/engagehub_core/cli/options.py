@@ -87,7 +87,7 @@ def at_option(function: Function) -> Function:
     """Add ``--at``."""
     return click.option(
         "--at", metavar="TIME|now", callback=_instant,
-        help="Answer for this instant, by the events until then. [default: the newest event]",
+        help="Answer for this instant, UTC without an offset, by the events until then. [default: the newest event]",
     )(function)  # fmt: skip
 
 

@@ -21,9 +21,9 @@ class Interruption:
     -----
     An exception in the midst of a row would leave the account wrong by one. So the first Ctrl-C only sets
     ``requested``, unless the program is waiting for input, where no row is in flight: there it raises
-    KeyboardInterrupt. Further ones change nothing: what was accepted is written in a moment, and an account that is taken
-    before the last write has returned would be false. They are ignored until :meth:`restore`, so that the account can be
-    printed.
+    KeyboardInterrupt. Further ones change nothing: what was accepted is written in a moment, and an account
+    that is taken before the last write has returned would be false. They are ignored until :meth:`restore`, so that the
+    account can be printed.
 
     Handles signals only where Python lets it, in the main thread; elsewhere it is a plain flag.
     """

@@ -59,13 +59,11 @@ class Input:
         self._stream: IO[bytes]
         if name == "-":
             self.community = "stdin"
-            self.has_readable_name = True
             self._stream = getattr(sys.stdin, "buffer", None) or io.BytesIO()
             self._owned = False
             return
         path = Path(name)
         self.community = _base_name(path)
-        self.has_readable_name = _is_utf8(self.community)
         self._owned = True
         try:
             if path.is_dir():
@@ -75,6 +73,20 @@ class Input:
             self.size = path.stat().st_size if path.is_file() else 0
         except (OSError, ValueError) as error:
             message = f"{name}: {(error.strerror if isinstance(error, OSError) else None) or error}"
+            raise BadUsage(message) from error
+
+    def check_name(self) -> None:
+        """Refuse a base name that isn't UTF-8: no community can have it.
+
+        Raises
+        ------
+        BadUsage
+            Saying what helps.
+        """
+        try:
+            self.community.encode()
+        except UnicodeEncodeError as error:
+            message = f"{self.name}: the name isn't UTF-8, so no community can have it; give one with --community"
             raise BadUsage(message) from error
 
     def close(self) -> None:
@@ -121,14 +133,6 @@ class Input:
             yield from pieces
             return
         yield from _unpacked(start, pieces)
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _base_name(path: Path) -> str:

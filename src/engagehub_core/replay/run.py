@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, Self
@@ -232,9 +233,8 @@ class Replay:
         try:
             for name in files:
                 self.inputs.append(Input(name))
-                if community is None and not self.inputs[-1].has_readable_name:
-                    message = f"{name}: the name isn't UTF-8, so no community can have it; give one with --community"
-                    raise BadUsage(message)
+                if community is None:
+                    self.inputs[-1].check_name()
             self.store = SqliteSink(database)
         except BaseException:
             for source in self.inputs:
@@ -279,10 +279,8 @@ class Replay:
 
     @staticmethod
     def _finish(processor: EventProcessor) -> None:
-        try:
+        with suppress(SinkError):  # the feed has the cause
             processor.close(timeout=None)
-        except SinkError:
-            pass  # the feed has the cause
 
     def _read_all(self, processor: EventProcessor, outcome: Outcome) -> None:
         account = outcome.account

@@ -363,23 +363,21 @@ def _obstacle(path: Path) -> str | None:
         if path.is_dir():
             return "is a directory"
         if path.is_symlink():
-            path.stat()  # a loop, or a link to nowhere, is told by the system
-        folder.stat()
+            path.stat()
+        (folder / ".").stat()
     except FileNotFoundError:
         return "is a link to a missing file" if path.is_symlink() else f"there is no folder {folder}"
-    except OSError as error:
+    except OSError as error:  # a loop, or a folder that is none
         return error.strerror
-    except RuntimeError:  # what pathlib made of a loop before Python 3.13
-        return "Too many levels of symbolic links"
-    if not folder.is_dir():
-        return f"{folder} is no folder"
+    return _protection(path)
+
+
+def _protection(path: Path) -> str | None:
     if path.exists() and not os.access(path, os.R_OK):
         return "may not be read"
     if path.exists() and not os.access(path, os.W_OK):
         return "is read-only"
-    if not os.access(folder, os.W_OK):
-        return f"the folder {folder} is read-only"
-    return None
+    return None if os.access(path.parent, os.W_OK) else f"the folder {path.parent} is read-only"
 
 
 def _explained(path: str, error: sqlite3.Error) -> SinkError | Incompatible:

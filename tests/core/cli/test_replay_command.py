@@ -54,7 +54,7 @@ def test_the_tables_say_the_same(engage, make_stream):
     assert "events.csv: CSV, times are Unix seconds" in result.stderr
     again = engage("replay", "events.csv")
     assert "read 500 = written 0 + duplicate 500 + rejected 0" in again.stdout
-    assert "500 of the rows were found stored already" in again.stdout
+    assert "500 rows were duplicates and wrote nothing" in again.stdout
 
 
 def test_verify_puts_the_truth_beside_each_number(engage, make_stream):
@@ -199,6 +199,9 @@ def test_a_full_standard_output_is_one_line(engage, layout):
     ("content", "message"),
     [
         (b"", "events.csv: the input is empty"),
+        (b"time;member\n1;a\n", "the columns seem to be separated by ';', a comma is needed"),
+        (b"time\tmember\n1\ta\n", "the columns seem to be separated by '\\t', a comma is needed"),
+        (b"time,member,member\n1,a,b\n", "two columns are named 'member', either might be the member"),
         (b"user_id,kind\na,message\n", "events.csv: no column holds the time"),
         (b"timestamp,kind\n1,message\n", "events.csv: no column holds the member"),
         (b'{"user": "a"}\n', "the columns are: user; name the right one with --map COLUMN=time"),
@@ -247,6 +250,8 @@ BAD_ROWS = {
     "nan,a,x": "the time must be a finite number",
     "253402300799,a,x": "the time is in the future: '253402300799' as Unix seconds is 9999-12-31T23:59:59Z",
     "soon,a,x": "the time must be a finite number",
+    "2023-11-14,a,x": "the time is ISO 8601, those of this input are Unix seconds: '2023-11-14'",
+    "timestamp,user_id,channel": "a repeated header",
     ",a,x": "no time",
     "5,,x": "no member",
     "5,a": "2 fields, the header has 3",
