@@ -226,9 +226,9 @@ def test_a_file_that_is_no_database_is_refused_untouched(path):
 
 
 def test_paths_that_lead_nowhere_are_refused(tmp_path):
-    with pytest.raises(SinkError, match="unable to open database file"):
+    with pytest.raises(SinkError, match="is a directory"):
         SqliteSink(tmp_path)
-    with pytest.raises(SinkError, match="unable to open database file"):
+    with pytest.raises(SinkError, match="there is no folder"):
         SqliteSink(tmp_path / "none" / "events.db")
     with pytest.raises(SinkError, match="no such database"):
         SqliteSink(tmp_path / "none.db", create=False)

@@ -9,11 +9,17 @@ from typing import Any
 import click
 
 from engagehub_core.cli import report
+from engagehub_core.cli.options import utf8
 from engagehub_core.cli.replay import replay_files, replay_options
 from engagehub_core.demo import write_demo
 from engagehub_core.replay.errors import BadUsage
 
 __all__ = ["demo"]
+
+
+def _utf8_path(context: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    utf8(context, option, None if value is None else str(value))
+    return value
 
 
 @click.command()
@@ -30,6 +36,7 @@ __all__ = ["demo"]
     "--output",
     metavar="FILE",
     type=click.Path(path_type=Path),
+    callback=_utf8_path,
     help="Where to write them. [default: a temporary folder]",
 )
 @replay_options

@@ -89,7 +89,7 @@ def _state(database: str) -> str:
     if not path.exists():
         return "not there yet"
     try:
-        with SqliteSink(database, create=False) as store:
+        with SqliteSink(database, create=False, read_only=True) as store:
             names = ", ".join(report.shown(str(name)) for name in store.communities()) or "none"
             return f"{path.stat().st_size:,} bytes, schema {SCHEMA_VERSION}, communities: {names}"
     except EngageHubError as error:

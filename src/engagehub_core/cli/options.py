@@ -16,13 +16,27 @@ from engagehub_core.replay.databases import DEFAULT, database_path
 from engagehub_core.replay.times import instant_of_text
 
 __all__ = ["HALF_LIFE", "at_option", "database_option", "format_option", "half_life_option", "points_option",
-           "top_option", "window_option", "windows_of"]  # fmt: skip
+           "top_option", "utf8", "window_option", "windows_of"]  # fmt: skip
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 HALF_LIFE = "7d"
 
 
-def _database(_context: click.Context, _option: click.Parameter, value: str) -> str:
+def utf8(
+    _context: click.Context, _option: click.Parameter, value: str | tuple[str, ...] | None
+) -> str | tuple[str, ...] | None:
+    """Refuse bytes that aren't UTF-8, which Python hands over as lone surrogates."""
+    for text in (value,) if isinstance(value, str) else value or ():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            message = f"{text!r} isn't UTF-8"
+            raise click.BadParameter(message) from error
+    return value
+
+
+def _database(context: click.Context, option: click.Parameter, value: str) -> str:
+    utf8(context, option, value)
     return database_path(value)
 
 
@@ -73,7 +87,7 @@ def at_option(function: Function) -> Function:
     """Add ``--at``."""
     return click.option(
         "--at", metavar="TIME|now", callback=_instant,
-        help="Answer for this instant, by the events until then. [default: the newest event]",
+        help="Answer for this instant, UTC without an offset, by the events until then. [default: the newest event]",
     )(function)  # fmt: skip
 
 
@@ -91,6 +105,7 @@ def points_option(default: str) -> Callable[[Function], Function]:
         "--points",
         metavar="KIND=N",
         multiple=True,
+        callback=utf8,
         help=f"What an event of a kind earns; repeatable. [default: {default}]",
     )
 

@@ -17,6 +17,7 @@ from engagehub_core.cli.options import (
     half_life_option,
     points_option,
     top_option,
+    utf8,
     window_option,
     windows_of,
 )
@@ -33,7 +34,9 @@ _REMEMBERED = "as in the last replay"
 
 
 def _common(function: Function) -> Function:
-    community = click.option("--community", metavar="NAME", help="Which one, if the database holds several.")
+    community = click.option(
+        "--community", metavar="NAME", callback=utf8, help="Which one, if the database holds several."
+    )
     for option in (format_option, at_option, community, database_option):
         function = option(function)
     return function
@@ -51,7 +54,7 @@ def _answer(
     half_life: timedelta | str | None = None,
     windows: tuple[str, ...] = (),
 ) -> None:
-    with SqliteSink(database, create=False) as store:
+    with SqliteSink(database, create=False, read_only=True) as store:
         name = _chosen(store, community)
         remembered, kept = Remembered(store).of(name)
         if half_life is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,7 @@ from engagehub_core.cli.options import (
     half_life_option,
     points_option,
     top_option,
+    utf8,
     window_option,
     windows_of,
 )
@@ -43,11 +44,11 @@ def replay_options(function: Function) -> Function:
     for option in reversed([
         database_option,
         click.option(
-            "--community", metavar="NAME",
+            "--community", metavar="NAME", callback=utf8,
             help="Community of rows that name none, and the one to answer for. [default: the file's base name]",
         ),
         click.option(
-            "--map", "mapped", metavar="COLUMN=FIELD", multiple=True,
+            "--map", "mapped", metavar="COLUMN=FIELD", multiple=True, callback=utf8,
             help="What a column means: time, member, kind, channel, id, value, data, community or ignore; repeatable.",
         ),
         points_option("1 for message, action and direct, 0 for others"),
@@ -101,18 +102,22 @@ def replay_files(
         at=at,
         top=top,
     )
-    with _progress() as progress, Replay(
-        files, database, question, community=community, mapped=_pairs(mapped), limit=limit, strict=strict,
-        note=report.note, progress=progress,
-    ) as run:  # fmt: skip
-        outcome = run.run()
-        verdict = None
-        try:
-            if verify and outcome.answers is not None:
-                verdict = verified(run.store.columns(outcome.community), outcome.answers)
-        except KeyboardInterrupt:
-            outcome.interrupted = True
-    _print(outcome, verdict, layout)
+    with ExitStack() as bars:
+        progress = bars.enter_context(_progress())
+        with Replay(
+            files, database, question, community=community, mapped=_pairs(mapped), limit=limit, strict=strict,
+            note=report.note, progress=progress,
+        ) as run:  # fmt: skip
+            outcome = run.run()
+            verdict = None
+            try:
+                if verify and outcome.answers is not None:
+                    verdict = verified(run.store.columns(outcome.community), outcome.answers)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+            bars.close()
+            # While the replay is open: until it is closed, another Ctrl-C doesn't cut off the account.
+            _print(outcome, verdict, layout)
     if outcome.failure is not None:
         raise click.ClickException(report.shown(outcome.failure))
     if outcome.interrupted:
@@ -135,7 +140,7 @@ def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
 
 def _print(outcome: Outcome, verdict: dict[str, Any] | None, layout: str) -> None:
     report.print_rejections(outcome.account)
-    if outcome.interrupted:
+    if outcome.interrupted and outcome.failure is None:
         report.note("interrupted: what was read until then is stored; run it again to go on")
     if layout == "json":
         report.print_json(_json(outcome, verdict))

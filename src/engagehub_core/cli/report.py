@@ -136,4 +136,5 @@ def print_account(account: Account, events_per_second: float) -> None:
         + f"   ({events_per_second:,.0f} events per second)"
     )
     if account.duplicate:
-        click.echo(f"{account.duplicate:,} of the rows were found stored already")
+        what = "row was a duplicate" if account.duplicate == 1 else "rows were duplicates"
+        click.echo(f"{account.duplicate:,} {what} and wrote nothing")

@@ -30,7 +30,7 @@ class Account:
     >>> account = Account(read=3, written=2)
     >>> account.reject("events.csv", 4, "no member")
     >>> account.missing, account.counts()
-    (0, {'read': 3, 'written': 2, 'duplicate': 0, 'rejected': 1})
+    (0, {'read': 3, 'written': 2, 'duplicate': 0, 'rejected': 1, 'not_stored': 0})
     """
 
     read: int = 0
@@ -51,5 +51,11 @@ class Account:
         return self.read - self.written - self.duplicate - self.rejected
 
     def counts(self) -> dict[str, int]:
-        """Return the four numbers."""
-        return {"read": self.read, "written": self.written, "duplicate": self.duplicate, "rejected": self.rejected}
+        """Return all numbers; the first is the sum of the others."""
+        return {
+            "read": self.read,
+            "written": self.written,
+            "duplicate": self.duplicate,
+            "rejected": self.rejected,
+            "not_stored": self.missing,
+        }

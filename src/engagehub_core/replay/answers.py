@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,6 +22,8 @@ WINDOWS = ("1h", "24h", "30d")
 ALL = "all"
 #: Channels that are counted one by one, beyond those that are asked for.
 _CANDIDATES = 100
+#: The most that a leaderboard takes at once.
+_MOST_POINTS = 1e290
 
 Columns = Mapping[str, Sequence[Any]]
 
@@ -58,8 +59,8 @@ class Question:
 
     def __post_init__(self) -> None:
         for kind, points in self.points.items():
-            if not (math.isfinite(points) and points >= 0):
-                message = f"points of {kind} must be a finite number of at least 0, got {points}"
+            if not 0 <= points <= _MOST_POINTS:  # nan isn't either
+                message = f"points of {kind} must be a number from 0 to {_MOST_POINTS:g}, got {points:g}"
                 raise InvalidArgument(message)
         if not 1 <= self.top <= 10_000:
             message = f"top must be between 1 and 10000, got {self.top}"
@@ -227,7 +228,7 @@ def points_of(points: Iterable[str], base: Mapping[str, float] | None = None) ->
     for text in points:
         kind, equals, number = text.rpartition("=")
         try:
-            merged[kind.strip()] = float(number)
+            merged[kind.strip()] = float(number.replace("_", "no digit"))
         except ValueError:
             equals = ""
         if not equals or not kind.strip():

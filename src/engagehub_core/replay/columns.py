@@ -99,6 +99,12 @@ class ColumnNames:
                 raise BadInput(message)
         for field in _REQUIRED:
             if field not in found:
+                separator = next((mark for mark in ";\t|" if complete and len(columns) == 1 and mark in there), None)
+                if separator:
+                    message = (
+                        f"the columns seem to be separated by {separator!r}, a comma is needed; the header is: {there}"
+                    )
+                    raise BadInput(message)
                 message = (
                     f"no column holds the {field} ({', '.join(FIELDS[field])}); the columns are: {there};"
                     f" name the right one with --map COLUMN={field}"

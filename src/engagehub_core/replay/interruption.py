@@ -21,7 +21,9 @@ class Interruption:
     -----
     An exception in the midst of a row would leave the account wrong by one. So the first Ctrl-C only sets
     ``requested``, unless the program is waiting for input, where no row is in flight: there it raises
-    KeyboardInterrupt. A second Ctrl-C raises wherever it comes.
+    KeyboardInterrupt. Further ones change nothing: what was accepted is written in a moment, and an account
+    that is taken before the last write has returned would be false. They are ignored until :meth:`restore`, so that the
+    account can be printed.
 
     Handles signals only where Python lets it, in the main thread; elsewhere it is a plain flag.
     """
@@ -48,9 +50,9 @@ class Interruption:
             self._reading = False
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        again = self.interrupted
         self.interrupted = self.requested = True
-        if again or self._reading:
+        if self._reading:
+            self._reading = False  # the next one must not strike while this one is on its way
             raise KeyboardInterrupt
 
     def __enter__(self) -> Self:
@@ -59,6 +61,11 @@ class Interruption:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self.interrupted:
+            self.restore()
+
+    def restore(self) -> None:
+        """Give Ctrl-C back to whoever had it before."""
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
             self._before = None

@@ -75,6 +75,20 @@ class Input:
             message = f"{name}: {(error.strerror if isinstance(error, OSError) else None) or error}"
             raise BadUsage(message) from error
 
+    def check_name(self) -> None:
+        """Refuse a base name that isn't UTF-8: no community can have it.
+
+        Raises
+        ------
+        BadUsage
+            Saying what helps.
+        """
+        try:
+            self.community.encode()
+        except UnicodeEncodeError as error:
+            message = f"{self.name}: the name isn't UTF-8, so no community can have it; give one with --community"
+            raise BadUsage(message) from error
+
     def close(self) -> None:
         """Close the file; standard input stays open."""
         if self._owned:

@@ -106,10 +106,16 @@ def _csv_rows(first: tuple[int, str], lines: Lines, names: ColumnNames) -> Itera
     header = [column.strip() for column in header]
     found = names.of(header)
     names.check(found, header, complete=True)
-    return _csv_records(source, [header.index(found[field]) if field in found else -1 for field in FIELDS], len(header))
+    for field, column in found.items():
+        if header.count(column) > 1:
+            message = f"two columns are named {column!r}, either might be the {field}"
+            raise BadInput(message)
+    return _csv_records(
+        source, first[1], [header.index(found[field]) if field in found else -1 for field in FIELDS], len(header)
+    )
 
 
-def _csv_records(source: _PushBack, places: list[int], width: int) -> Iterator[Numbered | Malformed]:
+def _csv_records(source: _PushBack, header: str, places: list[int], width: int) -> Iterator[Numbered | Malformed]:
     # A field that has no column is taken from behind the last one, where an empty text is put.
     pick: Callable[[list[str]], Fields] = itemgetter(*places)
     for line in source:
@@ -118,6 +124,9 @@ def _csv_records(source: _PushBack, places: list[int], width: int) -> Iterator[N
             continue
         number, text = line
         if not text:
+            continue
+        if text == header:
+            yield Malformed(number, "a repeated header")
             continue
         # Only a quoted field may be longer than its line.
         long = len(text) > LONGEST_FIELD

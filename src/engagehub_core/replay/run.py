@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, Self
@@ -232,6 +233,8 @@ class Replay:
         try:
             for name in files:
                 self.inputs.append(Input(name))
+                if community is None:
+                    self.inputs[-1].check_name()
             self.store = SqliteSink(database)
         except BaseException:
             for source in self.inputs:
@@ -256,7 +259,7 @@ class Replay:
             except KeyboardInterrupt:
                 self._halt.request()
             finally:
-                self._finish(processor, outcome)
+                self._finish(processor)
         outcome.seconds = time.perf_counter() - started
         outcome.interrupted = self._halt.interrupted
         account = outcome.account
@@ -275,13 +278,9 @@ class Replay:
         return outcome
 
     @staticmethod
-    def _finish(processor: EventProcessor, outcome: Outcome) -> None:
-        try:
+    def _finish(processor: EventProcessor) -> None:
+        with suppress(SinkError):  # the feed has the cause
             processor.close(timeout=None)
-        except SinkError:
-            pass  # the feed has the cause
-        except KeyboardInterrupt:
-            outcome.failure = "stopped before everything that was read was stored"
 
     def _read_all(self, processor: EventProcessor, outcome: Outcome) -> None:
         account = outcome.account
@@ -348,10 +347,11 @@ class Replay:
             yield chunk
 
     def close(self) -> None:
-        """Close the inputs and the database."""
+        """Close the inputs and the database, and let Ctrl-C be what it was before."""
         for source in self.inputs:
             source.close()
         self.store.close()
+        self._halt.restore()
 
     def __enter__(self) -> Self:
         return self

@@ -142,6 +142,9 @@ class TimeReader:
         return (moment - _EPOCH) // _MICROSECOND
 
     def _of_number(self, text: str) -> int:
+        if _unit_of(text) is TimeUnit.ISO:
+            message = f"the time is ISO 8601, those of this input are {self.unit.value}: {shortened(text)}"
+            raise ValueError(message)
         if not _NUMBER.fullmatch(text) or not math.isfinite(number := float(text)):
             raise _refused(text, "a finite number")
         # Beyond every calendar; the product is far from what a double can't hold.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from itertools import chain, compress
@@ -58,6 +59,9 @@ class SqliteSink:
         The database file.
     create : bool, default True
         Make the file and its tables where they are missing; otherwise a missing file is an error.
+    read_only : bool, default False
+        Be content with reading where the file or its folder can't be written, as on a medium that is mounted
+        read-only. Goes without `create`.
 
     Raises
     ------
@@ -95,28 +99,47 @@ class SqliteSink:
     (2, 0, ['school'])
     """
 
-    def __init__(self, path: str | Path, *, create: bool = True) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True, read_only: bool = False) -> None:
         self.path = str(path)
         self._numbers: dict[int | str, int] = {}
         self._lock = threading.RLock()
         self._connection: sqlite3.Connection | None = None
-        mode = "rwc" if create else "rw"
-        if not create and self.path != ":memory:" and not Path(self.path).exists():
+        if not create and self.path != ":memory:" and not os.path.lexists(self.path):
             message = f"{self.path}: no such database"
             raise SinkError(message)
-        target = self.path if self.path == ":memory:" else f"{Path(self.path).absolute().as_uri()}?mode={mode}"
+        try:
+            connection = self._connected("mode=rwc" if create else "mode=rw", create=create)
+        except sqlite3.Error as error:
+            reading = self._connected_for_reading() if read_only and not create and _is_read_only(self.path) else None
+            if reading is None:
+                raise _unopened(self.path, error) from error
+            connection = reading
+        variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        self._step = min(_ROWS_PER_STATEMENT, variables // _COLUMNS) * _COLUMNS
+
+    def _connected(self, parameters: str, *, create: bool) -> sqlite3.Connection:
+        target = self.path if self.path == ":memory:" else f"{Path(self.path).absolute().as_uri()}?{parameters}"
         try:
             # The worker of an event processor writes, the thread that made the sink asks: one at a time, by the lock.
             connection = sqlite3.connect(target, uri=True, isolation_level=None, timeout=30, check_same_thread=False)
             self._connection = connection
             self._prepare(connection, create=create)
-        except BaseException as error:
+        except BaseException:
             self.close()
-            if isinstance(error, sqlite3.Error):
-                raise _explained(self.path, error) from error
             raise
-        variables = connection.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
-        self._step = min(_ROWS_PER_STATEMENT, variables // _COLUMNS) * _COLUMNS
+        return connection
+
+    def _connected_for_reading(self) -> sqlite3.Connection | None:
+        # A log needs a file beside it that can't be made here. Without a log nothing but the database itself is to be
+        # read, and where its folder can't be written no log can come.
+        log = Path(f"{self.path}-wal")
+        logless = not (log.exists() and log.stat().st_size)
+        for parameters in ("mode=ro", *(["mode=ro&immutable=1"] if logless else [])):
+            try:
+                return self._connected(parameters, create=False)
+            except sqlite3.Error:
+                continue
+        return None
 
     def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
         application = connection.execute("PRAGMA application_id").fetchone()[0]
@@ -132,6 +155,9 @@ class SqliteSink:
                 connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
                 connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             connection.execute("COMMIT")
+        elif application == 0 and version == 0 and empty:
+            message = f"{self.path}: the database is empty, nothing was ever stored in it"
+            raise SinkError(message)
         elif application != APPLICATION_ID:
             message = f"{self.path}: this database belongs to another application"
             raise Incompatible(message)
@@ -315,6 +341,43 @@ class SqliteSink:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _is_read_only(path: str) -> bool:
+    """Say whether a database that is there can't be written, or no file made beside it."""
+    there = Path(path)
+    return there.is_file() and not (os.access(there, os.W_OK) and os.access(there.resolve().parent, os.W_OK))
+
+
+def _unopened(path: str, error: sqlite3.Error) -> SinkError | Incompatible:
+    """Say what SQLite doesn't: why it was unable to open a file."""
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+        return SinkError(f"{path}: {_obstacle(Path(path)) or error}")
+    return _explained(path, error)
+
+
+def _obstacle(path: Path) -> str | None:
+    folder = path.parent
+    try:
+        if path.is_dir():
+            return "is a directory"
+        if path.is_symlink():
+            path.stat()
+        (folder / ".").stat()
+    except FileNotFoundError:
+        return "is a link to a missing file" if path.is_symlink() else f"there is no folder {folder}"
+    except OSError as error:  # a loop, or a folder that is none
+        return error.strerror
+    return _protection(path)
+
+
+def _protection(path: Path) -> str | None:
+    if path.exists() and not os.access(path, os.R_OK):
+        return "may not be read"
+    if path.exists() and not os.access(path, os.W_OK):
+        return "is read-only"
+    return None if os.access(path.parent, os.W_OK) else f"the folder {path.parent} is read-only"
 
 
 def _explained(path: str, error: sqlite3.Error) -> SinkError | Incompatible:

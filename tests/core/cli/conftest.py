@@ -40,9 +40,8 @@ class Command:
         if batch is not None:  # more commits in a short stream
             imports = "from engagehub_core import cli; from engagehub_core.replay import run"
             command[1:3] = ["-c", f"{imports}; run._BATCH = {batch}; cli.main()"]
-        return subprocess.Popen(
-            command, cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ, **options
-        )
+        options.setdefault("stdout", subprocess.PIPE)
+        return subprocess.Popen(command, cwd=self.folder, stderr=subprocess.PIPE, env=os.environ, **options)
 
 
 @pytest.fixture

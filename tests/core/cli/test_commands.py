@@ -111,7 +111,7 @@ def test_info_tells_what_runs_and_where_data_lies(engage, make_stream):
 def test_the_demo_goes_down_the_path_of_a_replay(engage):
     small = ["--members", "50", "--events", "2000"]
     demo = engage.json("demo", *small, "--output", "demo.csv", "--verify")
-    assert demo["account"] == {"read": 2_000, "written": 2_000, "duplicate": 0, "rejected": 0}
+    assert demo["account"] == {"read": 2_000, "written": 2_000, "duplicate": 0, "rejected": 0, "not_stored": 0}
     assert demo["verify"]["passed"]
     assert demo["community"] == "demo"
     again = engage.json("replay", "demo.csv")

@@ -16,7 +16,7 @@ IRC = "irc-webstandards-2008-2010.csv.gz"
 
 def check(engage, file, rows, members):
     first = engage.json("replay", str(file), "--verify")
-    assert first["account"] == {"read": rows, "written": rows, "duplicate": 0, "rejected": 0}
+    assert first["account"] == {"read": rows, "written": rows, "duplicate": 0, "rejected": 0, "not_stored": 0}
     verdict = first.pop("verify")
     assert verdict["passed"]
     assert verdict["same_order"]
@@ -24,7 +24,7 @@ def check(engage, file, rows, members):
     assert verdict["distinct"]["all"]["truth"] == members
     assert verdict["distinct"]["all"]["within"]
     again = engage.json("replay", str(file))
-    assert again["account"] == {"read": rows, "written": 0, "duplicate": rows, "rejected": 0}
+    assert again["account"] == {"read": rows, "written": 0, "duplicate": rows, "rejected": 0, "not_stored": 0}
     for name in ("at", "leaderboard", "trending", "distinct"):
         assert again[name] == first[name]
     return first
@@ -65,7 +65,13 @@ def test_irc_survives_kill_9(engage, data_folder, rows_in):
         assert found >= target
     assert killed > 0
     last = engage.json("replay", file, "--db", "killed.db")
-    assert last["account"] == {"read": 1_233_882, "written": 1_233_882 - found, "duplicate": found, "rejected": 0}
+    assert last["account"] == {
+        "read": 1_233_882,
+        "written": 1_233_882 - found,
+        "duplicate": found,
+        "rejected": 0,
+        "not_stored": 0,
+    }
     for name in ("at", "leaderboard", "trending", "distinct"):
         assert last[name] == whole[name]
     assert fingerprint("killed.db") == fingerprint("whole.db")

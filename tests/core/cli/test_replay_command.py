@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import json
+import os
 import random
 import resource
 import signal
@@ -29,7 +30,7 @@ def rows_of(database):
 def test_the_json_object_is_what_is_promised(engage, make_stream):
     Path("events.csv").write_text(make_stream(500))
     report = engage.json("replay", "events.csv", "--window", "7d", "--top", "3")
-    assert report["account"] == {"read": 500, "written": 500, "duplicate": 0, "rejected": 0}
+    assert report["account"] == {"read": 500, "written": 500, "duplicate": 0, "rejected": 0, "not_stored": 0}
     assert [set(row) for row in report["leaderboard"]] == [{"rank", "member", "score", "last_at"}] * 3
     assert [set(row) for row in report["trending"]] == [{"item", "estimate", "low", "high"}] * 3
     assert list(report["distinct"]) == ["1h", "24h", "30d", "7d", "all"]
@@ -53,7 +54,7 @@ def test_the_tables_say_the_same(engage, make_stream):
     assert "events.csv: CSV, times are Unix seconds" in result.stderr
     again = engage("replay", "events.csv")
     assert "read 500 = written 0 + duplicate 500 + rejected 0" in again.stdout
-    assert "500 of the rows were found stored already" in again.stdout
+    assert "500 rows were duplicates and wrote nothing" in again.stdout
 
 
 def test_verify_puts_the_truth_beside_each_number(engage, make_stream):
@@ -138,6 +139,13 @@ def test_options_reach_the_answers(engage):
         (["events.csv", "--window", "0s"], "window must be between"),
         (["events.csv", "--points", "message"], "points must be KIND=NUMBER"),
         (["events.csv", "--points", "message=-1"], "points of message must be"),
+        (["events.csv", "--points", "message=1e308"], "must be a number from 0 to 1e+290, got 1e+308"),
+        (["events.csv", "--points", "message=nan"], "points of message must be"),
+        (["events.csv", "--points", "message=1_0"], "points must be KIND=NUMBER, got 'message=1_0'"),
+        (["events.csv", "--points", "\udcff=1"], "'--points': '\\udcff=1' isn't UTF-8"),
+        (["events.csv", "--community", "\udcff"], "'--community': '\\udcff' isn't UTF-8"),
+        (["events.csv", "--map", "\udcff=time"], "'--map': '\\udcff=time' isn't UTF-8"),
+        (["events.csv", "--db", "\udcff.db"], "'--db': '\\udcff.db' isn't UTF-8"),
         (["events.csv", "--map", "timestamp"], "COLUMN=FIELD is needed"),
         (["events.csv", "--map", "timestamp=colour"], "the fields are time"),
         (["events.csv", "--limit", "-1"], "limit"),
@@ -154,10 +162,46 @@ def test_a_wrong_question_is_one_line_and_touches_nothing(engage, make_stream, a
     assert [path.name for path in Path().iterdir()] == ["events.csv"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="file names of any bytes")
+def test_a_file_whose_name_is_not_utf8_needs_a_community(engage):
+    Path("g\udcff.csv").write_text("time,member\n1,a\n")
+    result = engage("replay", "g\udcff.csv", code=2)
+    assert "the name isn't UTF-8, so no community can have it; give one with --community" in result.stderr
+    assert not Path("engagehub.db").exists()
+    assert engage.json("replay", "g\udcff.csv", "--community", "c")["account"]["written"] == 1
+    assert "'--output'" in engage("demo", "--output", "h\udcff.csv", code=2).stderr
+    assert not Path("h\udcff.csv").exists()
+
+
+def test_names_that_the_terminal_cannot_show_are_escaped(engage, monkeypatch):
+    Path("events.csv").write_text("time,member\n1,日本\n", encoding="utf-8")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    process = engage.start("replay", "events.csv", "--community", "é")
+    out, err = process.communicate(timeout=50)
+    assert process.returncode == 0, err
+    assert b"Leaderboard of \\xe9 at" in out
+    assert b"\\u65e5\\u672c" in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("layout", ["table", "json"])
+def test_a_full_standard_output_is_one_line(engage, layout):
+    Path("events.csv").write_text("time,member\n1,a\n")
+    engage("replay", "events.csv")
+    with Path("/dev/full").open("wb") as full:
+        process = engage.start("top", "--format", layout, stdout=full)
+        _, err = process.communicate(timeout=50)
+    assert process.returncode == 1
+    assert err.decode() == "Error: writing to standard output fails: No space left on device\n"
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "events.csv: the input is empty"),
+        (b"time;member\n1;a\n", "the columns seem to be separated by ';', a comma is needed"),
+        (b"time\tmember\n1\ta\n", "the columns seem to be separated by '\\t', a comma is needed"),
+        (b"time,member,member\n1,a,b\n", "two columns are named 'member', either might be the member"),
         (b"user_id,kind\na,message\n", "events.csv: no column holds the time"),
         (b"timestamp,kind\n1,message\n", "events.csv: no column holds the member"),
         (b'{"user": "a"}\n', "the columns are: user; name the right one with --map COLUMN=time"),
@@ -173,7 +217,7 @@ def test_an_input_that_is_no_stream_is_one_line(engage, content, message, layout
     if layout == "json":
         report = json.loads(result.stdout)
         assert message in report["error"]
-        assert report["account"] == {"read": 0, "written": 0, "duplicate": 0, "rejected": 0}
+        assert report["account"] == {"read": 0, "written": 0, "duplicate": 0, "rejected": 0, "not_stored": 0}
     else:
         assert "read 0 = written 0" in result.stdout
 
@@ -197,7 +241,7 @@ def test_a_truncated_gzip_keeps_what_came_before(engage, make_stream):
     assert f"read {stored:,} = written {stored:,} + duplicate 0 + rejected 0" in result.stdout
     Path("events.csv.gz").write_bytes(gzip.compress(text.encode()))
     assert engage.json("replay", "events.csv.gz")["account"] == {
-        "read": 5_000, "written": 5_000 - stored, "duplicate": stored, "rejected": 0,
+        "read": 5_000, "written": 5_000 - stored, "duplicate": stored, "rejected": 0, "not_stored": 0,
     }  # fmt: skip
 
 
@@ -206,6 +250,8 @@ BAD_ROWS = {
     "nan,a,x": "the time must be a finite number",
     "253402300799,a,x": "the time is in the future: '253402300799' as Unix seconds is 9999-12-31T23:59:59Z",
     "soon,a,x": "the time must be a finite number",
+    "2023-11-14,a,x": "the time is ISO 8601, those of this input are Unix seconds: '2023-11-14'",
+    "timestamp,user_id,channel": "a repeated header",
     ",a,x": "no time",
     "5,,x": "no member",
     "5,a": "2 fields, the header has 3",
@@ -255,15 +301,48 @@ def test_names_cannot_move_the_cursor_or_set_colours(engage):
 def test_a_database_that_cannot_be_written_is_one_line(engage, make_stream):
     Path("events.csv").write_text(make_stream(5))
     Path("other.db").write_text("not a database, but long enough to look at" * 50)
+    Path("loop.db").symlink_to("loop.db")
+    Path("away.db").symlink_to("no/where.db")
     for database, message in {
-        "/proc/engagehub.db": "unable to open database file",
-        ".": "unable to open database file",
-        "other.db": "not an SQLite database",
-        "sqlite:////nowhere/at/all.db": "unable to open database file",
+        "/proc/engagehub.db": "/proc/engagehub.db: ",
+        ".": ".: is a directory",
+        "other.db": "other.db: not an SQLite database",
+        "sqlite:////nowhere/at/all.db": "/nowhere/at/all.db: there is no folder /nowhere/at",
+        "events.csv/e.db": "events.csv/e.db: ",
+        "loop.db": "loop.db: Too many levels of symbolic links",
+        "away.db": "away.db: is a link to a missing file",
     }.items():
         result = engage("replay", "events.csv", "--db", database, code=1)
-        assert message in result.stderr
+        assert f"Error: {message}" in result.stderr
         assert "Traceback" not in result.stderr
+    assert "Too many levels of symbolic links" in engage("top", "--db", "loop.db", code=1).stderr
+    assert ".: is a directory" in engage("top", "--db", ".", code=1).stderr
+
+
+def test_a_read_only_folder_answers_and_says_that_it_cannot_be_written(engage, make_stream):
+    folder = Path("sealed")
+    folder.mkdir()
+    Path("events.csv").write_text(make_stream(50))
+    engage("replay", "events.csv", "--db", "sealed/e.db")
+    before = engage.json("top", "--db", "sealed/e.db")
+    (folder / "e.db").chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        if os.access(folder, os.W_OK):
+            pytest.skip("this user may write everywhere")
+        for command in ("trending", "uniques"):
+            engage(command, "--db", "sealed/e.db")
+        assert engage.json("top", "--db", "sealed/e.db") == before
+        assert [path.name for path in folder.iterdir()] == ["e.db"]
+        assert "sealed/e.db: is read-only" in engage("replay", "events.csv", "--db", "sealed/e.db", code=1).stderr
+        assert "the folder sealed is read-only" in engage("replay", "events.csv", "--db", "sealed/f.db", code=1).stderr
+    finally:
+        folder.chmod(0o755)
+
+
+def test_a_file_without_content_is_no_strangers_database(engage):
+    Path("empty.db").touch()
+    assert "Error: empty.db: the database is empty" in engage("top", "--db", "empty.db", code=1).stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="limits of file sizes are POSIX")
@@ -309,7 +388,7 @@ def test_ctrl_c_stores_what_was_read_and_leaves_with_130(engage, make_stream, la
     if layout == "json":
         report = json.loads(out)
         assert report["interrupted"] is True
-        assert report["account"] == {"read": stored, "written": stored, "duplicate": 0, "rejected": 0}
+        assert report["account"] == {"read": stored, "written": stored, "duplicate": 0, "rejected": 0, "not_stored": 0}
     else:
         assert f"read {stored:,} = written {stored:,} + duplicate 0 + rejected 0" in out.decode()
     assert stored == 3_000
@@ -333,7 +412,13 @@ def test_kill_9_at_random_moments_loses_and_doubles_nothing(engage, make_stream,
         found = rows_in(Path("killed.db"))
     assert found > 0
     again = engage.json("replay", "events.csv", "--db", "killed.db", "--verify")
-    assert again["account"] == {"read": 12_000, "written": 12_000 - found, "duplicate": found, "rejected": 0}
+    assert again["account"] == {
+        "read": 12_000,
+        "written": 12_000 - found,
+        "duplicate": found,
+        "rejected": 0,
+        "not_stored": 0,
+    }
     assert again["verify"]["passed"]
     assert {name: again[name] for name in ANSWERS} == {name: undisturbed[name] for name in ANSWERS}
     assert rows_of("killed.db") == rows_of("whole.db")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import random
 import signal
+import sys
 import threading
 
 import pytest
@@ -78,8 +80,8 @@ def test_a_second_replay_writes_nothing_and_answers_alike(tmp_path):
     path = write_stream(tmp_path / "events.csv", 2_000)
     first = replayed([path], tmp_path / "events.db")
     second = replayed([path], tmp_path / "events.db")
-    assert first.account.counts() == {"read": 2_000, "written": 2_000, "duplicate": 0, "rejected": 0}
-    assert second.account.counts() == {"read": 2_000, "written": 0, "duplicate": 2_000, "rejected": 0}
+    assert first.account.counts() == {"read": 2_000, "written": 2_000, "duplicate": 0, "rejected": 0, "not_stored": 0}
+    assert second.account.counts() == {"read": 2_000, "written": 0, "duplicate": 2_000, "rejected": 0, "not_stored": 0}
     assert second.answers.report() == first.answers.report()
 
 
@@ -131,7 +133,7 @@ def test_several_files_are_one_stream_or_several(tmp_path):
     one = write_stream(tmp_path / "one.csv", 300, seed=1)
     two = write_stream(tmp_path / "two.csv", 400, seed=2)
     joint = replayed([one, two, one], tmp_path / "joint.db", community="both")
-    assert joint.account.counts() == {"read": 1_000, "written": 700, "duplicate": 300, "rejected": 0}
+    assert joint.account.counts() == {"read": 1_000, "written": 700, "duplicate": 300, "rejected": 0, "not_stored": 0}
     assert joint.answers.events == 700
     apart = replayed([one, two], tmp_path / "apart.db")
     assert (apart.community, apart.others, apart.answers.events) == ("one", ["two"], 300)
@@ -151,7 +153,7 @@ def test_an_id_column_is_the_identity(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_text("".join(json.dumps({"time": i, "member": "a", "id": i % 3}) + "\n" for i in range(9)))
     outcome = replayed([path], tmp_path / "events.db")
-    assert outcome.account.counts() == {"read": 9, "written": 3, "duplicate": 6, "rejected": 0}
+    assert outcome.account.counts() == {"read": 9, "written": 3, "duplicate": 6, "rejected": 0, "not_stored": 0}
 
 
 @pytest.mark.parametrize("limit", [0, 1, 10, 299, 300, 301])
@@ -230,10 +232,13 @@ def test_a_failing_database_stops_the_replay_and_loses_only_what_follows(tmp_pat
     assert len(calls) == 3
     assert outcome.account.written == sum(calls[:2])
     assert outcome.account.missing == outcome.account.read - outcome.account.written > 0
+    counts = outcome.account.counts()
+    assert counts["not_stored"] > 0
+    assert counts.pop("read") == sum(counts.values())
     monkeypatch.undo()
     again = replayed([path], tmp_path / "events.db")
     assert again.account.counts() == {
-        "read": 1_000, "written": 1_000 - sum(calls[:2]), "duplicate": sum(calls[:2]), "rejected": 0,
+        "read": 1_000, "written": 1_000 - sum(calls[:2]), "duplicate": sum(calls[:2]), "rejected": 0, "not_stored": 0,
     }  # fmt: skip
     assert again.answers.report() == replayed([path], tmp_path / "fresh.db").answers.report()
 
@@ -288,16 +293,17 @@ def test_equal_windows_are_asked_once():
     assert list(Question(windows=("1h", "60m", " 24h ", "1d")).spans) == ["1h", "24h"]
 
 
-def test_the_first_interrupt_waits_for_the_row_and_the_second_does_not():
+def test_an_interrupt_waits_for_the_row_and_further_ones_change_nothing():
     before = signal.getsignal(signal.SIGINT)
     with Interruption() as interruption:
         signal.raise_signal(signal.SIGINT)
         assert interruption.requested
         assert interruption.interrupted
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt), interruption.waiting():
             pytest.fail("nothing is waited for after an interrupt")
+    signal.raise_signal(signal.SIGINT)  # the account is still to be printed
+    interruption.restore()
     assert signal.getsignal(signal.SIGINT) is before
 
 
@@ -306,6 +312,7 @@ def test_an_interrupt_while_waiting_comes_through_at_once():
         with pytest.raises(KeyboardInterrupt), interruption.waiting():
             signal.raise_signal(signal.SIGINT)
         assert interruption.interrupted
+    interruption.restore()
 
 
 def test_a_replay_in_another_thread_handles_no_signals(tmp_path):
@@ -341,3 +348,34 @@ def test_an_interrupt_keeps_the_account_exact(tmp_path, monkeypatch):
     again = replayed([path], tmp_path / "events.db")
     assert again.account.duplicate == outcome.account.written
     assert again.answers.report() == replayed([path], tmp_path / "fresh.db").answers.report()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX")
+def test_a_second_interrupt_while_a_batch_is_written_keeps_the_account_exact(tmp_path, monkeypatch):
+    path = write_stream(tmp_path / "events.csv", 5_000)
+    store, on_signal = SqliteSink.store, Interruption._on_signal
+    heard = threading.Semaphore(0)
+
+    def hearing(interruption, number, frame):
+        try:
+            on_signal(interruption, number, frame)
+        finally:
+            heard.release()
+
+    def interrupting(sink, columns):
+        for _ in range(2):
+            os.kill(os.getpid(), signal.SIGINT)
+            assert heard.acquire(timeout=20)
+        return store(sink, columns)
+
+    monkeypatch.setattr(Interruption, "_on_signal", hearing)
+    monkeypatch.setattr(SqliteSink, "store", interrupting)
+    monkeypatch.setattr(run_module, "_BATCH", 500)
+    before = signal.getsignal(signal.SIGINT)
+    with Replay([str(path)], str(tmp_path / "e.db"), clock=lambda: NOW) as replay:
+        outcome = replay.run()
+        signal.raise_signal(signal.SIGINT)  # as while the account is printed
+        assert outcome.account.written == replay.store.last_seq() > 0
+    assert (outcome.interrupted, outcome.failure) == (True, None)
+    assert outcome.account.missing == 0
+    assert signal.getsignal(signal.SIGINT) is before

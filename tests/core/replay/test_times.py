@@ -58,7 +58,7 @@ def test_a_time_without_offset_is_utc_and_remembered():
         (TimeUnit.SECONDS, "1_0", "a finite number"),
         (TimeUnit.SECONDS, "٣", "a finite number"),
         (TimeUnit.SECONDS, "soon", "a finite number"),
-        (TimeUnit.SECONDS, "2004-04-15", "a finite number"),
+        (TimeUnit.SECONDS, "2004-04-15", "the time is ISO 8601, those of this input are Unix seconds"),
         (TimeUnit.SECONDS, "", "no time"),
         (TimeUnit.SECONDS, " ", "no time"),
         (TimeUnit.SECONDS, "253402300799", "in the future: '253402300799' as Unix seconds is 9999-12-31T23:59:59Z"),
