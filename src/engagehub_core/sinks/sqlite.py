@@ -364,7 +364,7 @@ def _obstacle(path: Path) -> str | None:
             return "is a directory"
         if path.is_symlink():
             path.stat()
-        (folder / ".").stat()
+        os.stat(f"{folder}/.")  # noqa: PTH116 - a path object drops the dot that asks for a folder
     except FileNotFoundError:
         return "is a link to a missing file" if path.is_symlink() else f"there is no folder {folder}"
     except OSError as error:  # a loop, or a folder that is none

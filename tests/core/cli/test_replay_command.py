@@ -308,7 +308,7 @@ def test_a_database_that_cannot_be_written_is_one_line(engage, make_stream):
         ".": ".: is a directory",
         "other.db": "other.db: not an SQLite database",
         "sqlite:////nowhere/at/all.db": "/nowhere/at/all.db: there is no folder /nowhere/at",
-        "events.csv/e.db": "events.csv/e.db: ",
+        "events.csv/e.db": "events.csv/e.db: Not a directory",
         "loop.db": "loop.db: Too many levels of symbolic links",
         "away.db": "away.db: is a link to a missing file",
     }.items():
