@@ -20,8 +20,8 @@ from engagehub_core.sinks.sqlite import SCHEMA_VERSION, SqliteSink
 
 __all__ = ["info"]
 
-#: Distribution whose presence means that an extra is installed.
-_EXTRAS = {"cli": "rich", "django": "Django", "discord": "discord.py", "(arrays)": "numpy"}
+#: What the extras bring, and what makes batches take arrays.
+_OPTIONAL = ("click", "rich", "numpy", "Django", "discord.py")
 #: Features of processors that the structures or their compiler could use.
 _FEATURES = ("sse4_2", "popcnt", "pclmulqdq", "avx2", "avx512f", "bmi2", "crc32", "aes", "pmull", "asimd")
 
@@ -46,7 +46,7 @@ def info(database: str, layout: str) -> None:
         "database": str(Path(database).absolute()),
         "database state": _state(database),
         "installed at": str(Path(_native.__file__).parent),
-        "extras": {extra: _version_of(name) for extra, name in _EXTRAS.items()},
+        "optional packages": {name: _version_of(name) for name in _OPTIONAL},
     }
     if layout == "json":
         report.print_json(facts)

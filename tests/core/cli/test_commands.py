@@ -100,7 +100,7 @@ def test_info_tells_what_runs_and_where_data_lies(engage, make_stream):
     assert facts["GIL enabled"] in {True, False}
     assert facts["database"] == str(Path("engagehub.db").absolute())
     assert facts["database state"] == "not there yet"
-    assert facts["extras"]["cli"]
+    assert facts["optional packages"]["click"]
     Path("a.csv").write_text(make_stream(5))
     engage("replay", "a.csv")
     assert "communities: a" in engage("info").stdout
