@@ -21,7 +21,7 @@ def test_daemon_threads_in_a_structure_do_not_crash_the_exit(body):
     script = f"""
         import sys, threading, time, types
         from engagehub_core import HyperLogLog, Leaderboard, TopK
-        board, seen, trends = Leaderboard(), HyperLogLog(), TopK(clock=lambda: sum(range(50)))
+        board, seen, trends = Leaderboard(), HyperLogLog(), TopK(half_life="1h", clock=lambda: sum(range(50)))
         members = list(range(2_000))
         started = threading.Barrier(5)
         def work():
