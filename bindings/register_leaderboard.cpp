@@ -25,8 +25,6 @@ namespace {
 using namespace ranking;
 using engagehub::HalfLife;
 using engagehub::Leaderboard;
-using engagehub::RankedMap;
-using engagehub::Scaled;
 
 struct PyLeaderboard : MadeByInit {
     PyLeaderboard(HalfLife half_life, Ties ties, TieOrder order, Clock given)

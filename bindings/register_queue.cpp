@@ -254,7 +254,7 @@ PyObject* put_nowait(PyObject* self, PyObject* const* given, Py_ssize_t count, P
     });
 }
 
-PyObject* get_nowait(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* get_nowait(PyObject* self, PyObject* const* /*given*/, Py_ssize_t count, PyObject* keywords) {
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<0> kSignature{"get_nowait", 0, 0, {}};
         if (count != 0 || (keywords != nullptr && PyTuple_GET_SIZE(keywords) != 0)) {

@@ -514,7 +514,7 @@ private:
             try {
                 if (counted.first_error.empty()) counted.first_error = error;
             } catch (const std::bad_alloc&) {
-                // the count alone has to tell
+                counted.first_error.clear();  // the count alone has to tell
             }
             if (state.unreported.batches++ == 0) state.unreported.error = std::move(error);
             state.unreported.events += count;
