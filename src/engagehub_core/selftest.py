@@ -207,6 +207,7 @@ def check_mpmc_queue(checks: Checks) -> None:
     """Order, bounds and the end of a queue."""
     items: MpmcQueue[int] = MpmcQueue(5)
     checks.equal("MpmcQueue capacity, rounded up", items.capacity, 8)
+    checks.equal("MpmcQueue capacity, a power of two already", MpmcQueue(8).capacity, 8)
     checks.equal("MpmcQueue put_many", items.put_many(range(8)), 8)
     try:
         items.put_nowait(8)
