@@ -25,6 +25,8 @@ public:
     virtual ~Contender() = default;
 
     virtual std::string name() const = 0;
+    // Sees all steps of a repeat before the clock runs.
+    virtual void prepare(const std::vector<Step>& /*steps*/) {}
     // Gives each step's slot its score.
     virtual void update(const Step* steps, std::size_t count) = 0;
     virtual bool knows_ranks() const = 0;
@@ -32,6 +34,17 @@ public:
     virtual std::uint64_t rank(const Step* steps, std::size_t count) const = 0;
     // All slots, highest score first.
     virtual std::vector<std::uint32_t> listed() const = 0;
+    // Whether the list is right: each slot once, by falling score. Scores are those of the steps.
+    virtual bool is_correct(const std::vector<double>& scores) const {
+        const std::vector<std::uint32_t> slots = listed();
+        std::vector<bool> seen(scores.size(), false);
+        for (std::size_t i = 0; i < slots.size(); ++i) {
+            if (slots[i] >= scores.size() || seen[slots[i]]) return false;
+            if (i != 0 && scores[slots[i - 1]] < scores[slots[i]]) return false;
+            seen[slots[i]] = true;
+        }
+        return slots.size() == scores.size();
+    }
 };
 
 // A structure with update(slot, score), rank(slot) unless it knows none, and visit(function of slot).
@@ -68,5 +81,6 @@ private:
 using Contenders = std::vector<std::unique_ptr<Contender>>;
 
 void add_yardsticks(Contenders& contenders, const std::vector<double>& scores);
+void add_ours(Contenders& contenders, const std::vector<double>& scores);
 
 }  // namespace bench

@@ -7,22 +7,21 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <vector>
 
 namespace yardstick {
 
 class HashLoop {
 public:
-    void run(const std::vector<std::uint64_t>& items) {
-        for (const std::uint64_t item : items) {
-            const std::uint64_t hash = mixed(item);
+    // Starts anew with the integers from first on.
+    void run(std::uint64_t first, std::size_t count) {
+        registers_.fill(0);
+        for (std::size_t i = 0; i < count; ++i) {
+            const std::uint64_t hash = mixed(first + i);
             const std::size_t index = hash >> 50U;
             const auto zeros = static_cast<std::uint8_t>(__builtin_ctzll(hash | (std::uint64_t{1} << 49U)) + 1);
             if (zeros > registers_[index]) registers_[index] = zeros;
         }
     }
-
-    void clear() { registers_.fill(0); }
 
     std::uint64_t sum() const {
         std::uint64_t total = 0;
