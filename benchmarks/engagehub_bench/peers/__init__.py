@@ -1,0 +1,48 @@
+"""What the library is measured beside: each peer is a module that says what it is and whether it is there.
+
+A peer module has ``SUMMARY``, ``version()``, which is its line in the report, and ``missing()``, which says why it
+can't take part, or returns None.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["NAMES", "Peer", "peer", "present"]
+
+NAMES = ("dict", "native", "redis", "sorted_list")
+_MODULES = {"dict": "plain_dict", "native": "yardsticks", "redis": "redis_server", "sorted_list": "sorted_list"}
+
+
+class Peer(Protocol):
+    """The module of a peer."""
+
+    SUMMARY: str
+
+    def version(self) -> str:
+        """Return the peer's line in the report."""
+
+    def missing(self) -> str | None:
+        """Return why the peer can't take part, or None."""
+
+
+def peer(name: str) -> Peer:
+    """Return the module of a peer by its name."""
+    return cast("Peer", import_module(f"{__name__}.{_MODULES[name]}"))
+
+
+def present(names: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the version lines of the peers that are there, and why the others aren't, by their names."""
+    lines: dict[str, str] = {}
+    absent: dict[str, str] = {}
+    for name in names:
+        reason = peer(name).missing()
+        if reason is None:
+            lines[name] = peer(name).version()
+        else:
+            absent[name] = reason
+    return lines, absent

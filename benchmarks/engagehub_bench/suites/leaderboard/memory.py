@@ -1,0 +1,87 @@
+"""Bytes a member, by what the C allocator has handed out."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engagehub_bench import allocator
+from engagehub_bench.rows import Case, Row, absolute
+from engagehub_bench.workloads import START, WEEK, Keys, members_of
+from engagehub_core import Leaderboard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from engagehub_bench.plan import Plan
+
+__all__ = ["cases"]
+
+_CHANGES_EACH = 5
+_BATCH = 10_000
+_BOARDS = 1_000
+
+
+def cases(plan: Plan) -> Iterator[Case]:
+    """Yield the bytes of empty boards, of each size, and of the sizes between where capacities have just grown."""
+    if (reason := allocator.missing()) is not None:
+        yield Case("leaderboard/memory", None, "bytes", [Row("Leaderboard", note=f"not counted: {reason}")])
+        return
+    yield _empty()
+    for size in plan.sizes:
+        rows = []
+        for keys, limit in (("int", 64.0), ("str", 80.0)):
+            row = _full(plan, keys, size)  # type: ignore[arg-type]
+            text = "" if keys == "int" else " without the text"
+            row.claims.append(absolute(f"at most {limit:g}{text}", row.samples, limit))
+            rows.append(row)
+        yield Case("leaderboard/memory a member", size, "bytes", rows)
+    if len(plan.sizes) > 1:
+        yield _between(plan)
+
+
+def _empty() -> Case:
+    before = allocator.used_bytes()
+    boards = [Leaderboard(half_life=WEEK) for _ in range(_BOARDS)]
+    each = (allocator.used_bytes() - before) / _BOARDS + sys.getsizeof(boards[0])
+    row = Row("Leaderboard, empty", [each], note=f"mean of {_BOARDS:,}, Python's own object included")
+    row.claims.append(absolute("under 1,024", [each], 1_023.0))
+    return Case("leaderboard/memory of an empty board", None, "bytes", [row])
+
+
+def _full(plan: Plan, keys: Keys, size: int) -> Row:
+    """Return the row of a board with so many members, after five random changes of each."""
+    members = members_of(keys, size, plan.seed)
+    random = np.random.default_rng(plan.seed)
+    columns: Any = np.array(members, dtype=np.int64) if keys == "int" else None
+    before = allocator.used_bytes()
+    board = Leaderboard(half_life=WEEK)
+    scores: Any = random.uniform(0, 1e6, size)
+    board.update(members if columns is None else columns, scores, at=START)
+    del scores
+    for number in range(0, _CHANGES_EACH * size, _BATCH):
+        chosen = random.integers(0, size, min(_BATCH, _CHANGES_EACH * size - number))
+        picked = [members[index] for index in chosen.tolist()] if columns is None else columns[chosen]
+        points: Any = random.uniform(0, 1e6, len(chosen))
+        board.update(picked, points, at=START + number)
+    del chosen, picked, points
+    bytes_each = (allocator.used_bytes() - before) / size
+    text = sum(len(member.encode()) for member in members if isinstance(member, str)) / size
+    row = Row(f"Leaderboard, {keys}", [bytes_each - text], correct=len(board) == size)
+    row.note = f"{bytes_each:.1f} with {text:.1f} of text" if text else ""
+    return row
+
+
+def _between(plan: Plan) -> Case:
+    smallest, largest = plan.sizes[0], plan.sizes[-1]
+    sizes = {(1 << bits) * part // 8 + 1 for bits in range(4, 40) for part in (8, 9, 10, 12, 14)}
+    rows = {size: _full(plan, "int", size) for size in sorted(sizes) if smallest < size < largest}
+    if not rows:
+        return Case("leaderboard/memory a member, worst size between", None, "bytes", [])
+    worst = max(rows, key=lambda size: rows[size].samples[0])
+    row = rows[worst]
+    row.note = f"worst of {len(rows)} sizes between {smallest:,} and {largest:,}"
+    row.claims.append(absolute("at most 90", row.samples, 90.0))
+    return Case("leaderboard/memory a member, worst size between", worst, "bytes", [row])

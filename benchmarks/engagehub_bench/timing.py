@@ -1,0 +1,128 @@
+"""The loop that times: contestants side by side, repeat after repeat, under the same conditions."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from time import perf_counter_ns
+from typing import TYPE_CHECKING
+
+from engagehub_bench.calibration import put_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+__all__ = ["Contestant", "Timed", "interleaved", "without_collector"]
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass
+class Contestant:
+    """One loop that is timed, and what belongs to it.
+
+    Attributes
+    ----------
+    name : str
+        Whose loop it is.
+    run : callable
+        The whole loop.
+    count : int
+        How many operations a run makes.
+    empty : callable
+        The same loop without the operation; its time is subtracted.
+    prepare : callable
+        Runs before each run, not timed.
+    """
+
+    name: str
+    run: Callable[[], object]
+    count: int
+    empty: Callable[[], object] = _nothing
+    prepare: Callable[[], object] = _nothing
+
+
+@dataclass
+class Timed:
+    """The repeats of a contestant, in nanoseconds an operation.
+
+    Attributes
+    ----------
+    raw, overhead : list of float
+        What the loop and the empty loop took.
+    calibration : list of float
+        What the calibrating loop took beside each repeat.
+    """
+
+    raw: list[float] = field(default_factory=list)
+    overhead: list[float] = field(default_factory=list)
+    calibration: list[float] = field(default_factory=list)
+
+    @property
+    def samples(self) -> list[float]:
+        """The cost of the operation alone: repeat by repeat, without its loop."""
+        return [max(raw - own, 0.0) for raw, own in zip(self.raw, self.overhead, strict=True)]
+
+
+@contextmanager
+def without_collector() -> Iterator[None]:
+    """Keep Python's cyclic garbage collector out, for everybody in the same way."""
+    was_enabled = gc.isenabled()
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def interleaved(
+    contestants: Sequence[Contestant],
+    repeats: int,
+    *,
+    clock: Callable[[], int] = perf_counter_ns,
+    calibrate: Callable[[], float] = put_ns,
+) -> list[Timed]:
+    """Run every contestant once to warm up, then all of them in each of so many repeats.
+
+    Parameters
+    ----------
+    contestants : sequence of Contestant
+        Who begins moves on by one with each repeat.
+    repeats : int
+        At least 1.
+    clock : callable, default time.perf_counter_ns
+        Nanoseconds.
+    calibrate : callable, default calibration.put_ns
+        Called beside each repeat of each contestant.
+
+    Returns
+    -------
+    list of Timed
+        As many as contestants, in their order.
+    """
+    results = [Timed() for _ in contestants]
+    with without_collector():
+        for repeat in range(-1, repeats):
+            for turn in range(len(contestants)):
+                which = (turn + repeat) % len(contestants)
+                contestant, result = contestants[which], results[which]
+                contestant.prepare()
+                calibration = calibrate()
+                overhead = _timed(contestant.empty, contestant.count, clock)
+                raw = _timed(contestant.run, contestant.count, clock)
+                if repeat >= 0:
+                    result.calibration.append(calibration)
+                    result.overhead.append(overhead)
+                    result.raw.append(raw)
+    return results
+
+
+def _timed(loop: Callable[[], object], count: int, clock: Callable[[], int]) -> float:
+    began = clock()
+    loop()
+    return (clock() - began) / count
