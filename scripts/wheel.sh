@@ -21,7 +21,7 @@ if tar tzf "$out/$sdist" | grep -E '/(\.ci|\.github|build|dist|docs/_build)/|\.(
 fi
 
 wheel=$(echo "$out"/*.whl)
-check-wheel-contents --toplevel engagehub_core,engagehub_discord,engagehub_django "$wheel"
+check-wheel-contents --toplevel engagehub_bench,engagehub_core,engagehub_discord,engagehub_django "$wheel"
 size=$(stat -c %s "$wheel")
 echo "wheel: $size bytes, at most $most"
 [ "$size" -le "$most" ] || { echo "the wheel is too large" >&2; exit 1; }

@@ -35,3 +35,8 @@ class Plan:
     def operations(self) -> int:
         """How many single calls a timed loop makes."""
         return 4_000 if self.quick else 20_000
+
+    @property
+    def long_batch(self) -> int:
+        """How many changes the longest batch holds."""
+        return 100_000 if self.quick else 1_000_000

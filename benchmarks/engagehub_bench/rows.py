@@ -138,7 +138,7 @@ class Planned:
     run: Callable[[], Iterable[Case]]
 
 
-def against(text: str, ours: Row, peer: Row, *, at_most: float, of: Sequence[float] | None = None) -> Claim:
+def against(text: str, ours: Row, peer: Row, *, at_most: float) -> Claim:
     """Return the claim that our cost is at most so many times the peer's.
 
     Parameters
@@ -149,18 +149,15 @@ def against(text: str, ours: Row, peer: Row, *, at_most: float, of: Sequence[flo
         Measured interleaved.
     at_most : float
         The largest ratio of our median to the peer's; a tenth for «ten times faster».
-    of : sequence of float, optional
-        The peer's samples, where they aren't the row's.
 
     Returns
     -------
     Claim
-        Undecided where a row is wrong, invalid or wasn't measured.
+        Undecided where a row is wrong, invalid or wasn't measured, or where the peer costs no more than its empty loop.
     """
-    theirs = peer.samples if of is None else list(of)
-    if not ours.samples or not theirs:
+    if not ours.samples or min(peer.samples, default=0.0) <= 0:
         return Claim(text, at_most, 0.0, 0.0, 0.0, None)
-    ratio = ratio_of_medians(ours.samples, theirs)
+    ratio = ratio_of_medians(ours.samples, peer.samples)
     counts = ours.valid and peer.valid and ours.correct is not False and peer.correct is not False
     return Claim(text, at_most, ratio.value, ratio.low, ratio.high, ratio.value <= at_most if counts else None)
 

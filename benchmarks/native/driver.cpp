@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <random>
 #include <string>
@@ -25,8 +26,9 @@ public:
     std::string name() const override { return "empty loop"; }
     void update(const Step* steps, std::size_t count) override {
         for (std::size_t i = 0; i < count; ++i) {
-            const Step step = steps[i];
-            asm volatile("" : : "r"(step.slot), "x"(step.score));
+            std::uint64_t score = 0;
+            std::memcpy(&score, &steps[i].score, sizeof score);
+            asm volatile("" : : "r"(steps[i].slot), "r"(score));
         }
     }
     bool knows_ranks() const override { return true; }

@@ -49,7 +49,7 @@ def test_header_begins_with_its_licence_and_contract(header: Path):
         assert re.search(r"^// Purpose: \S", preamble, re.MULTILINE)
 
 
-@pytest.mark.parametrize("path", list(files("cpp", "bindings")), ids=relative)
+@pytest.mark.parametrize("path", list(files("cpp", "bindings", "benchmarks")), ids=relative)
 def test_source_names_its_licence(path: Path):
     assert path.read_text(encoding="utf-8").startswith("// SPDX-License-Identifier: MIT\n")
 
@@ -62,7 +62,7 @@ def test_library_includes_itself_and_the_standard_library_only(path: Path):
         assert target.startswith("engagehub/") or re.fullmatch(r"[a-z_]+", target) or intrinsic, target
 
 
-@pytest.mark.parametrize("path", list(files("cpp", "examples", "tests")), ids=relative)
+@pytest.mark.parametrize("path", list(files("cpp", "examples", "tests", "benchmarks")), ids=relative)
 def test_python_is_known_in_bindings_only(path: Path):
     for _, target in INCLUDE.findall(path.read_text(encoding="utf-8")):
         assert not target.startswith("pybind11")
@@ -127,13 +127,13 @@ def test_files_are_named_by_what_they_are():
     assert found == []
 
 
-def test_adapters_use_public_names_only():
+def test_adapters_and_benchmarks_use_public_names_only():
     public_modules = {
         "engagehub_core",
         *(f"engagehub_core.{name}" for name in ("sinks", "journal", "errors", "testing")),
     }
     public_names = {*engagehub_core.__all__, "sinks", "journal", "errors", "testing"}
-    for path in files("integrations", suffixes=(".py",)):
+    for path in files("integrations", "benchmarks/engagehub_bench", suffixes=(".py",)):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
                 taken = [alias.name for alias in node.names if alias.name.split(".")[0] == "engagehub_core"]

@@ -1,4 +1,4 @@
-"""What is installed: the three packages, the types, and nothing of the workshop."""
+"""What is installed: the four packages, the types, and nothing of the workshop."""
 
 from __future__ import annotations
 
@@ -37,15 +37,16 @@ def test_extra_all_names_every_door():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
     assert extras["all"] == [f"{DISTRIBUTION}[cli,django,discord]"]
-    assert extras.keys() == {"all", "cli", "discord", "django", "test"}
+    assert extras.keys() == {"all", "bench", "cli", "discord", "django", "test"}
 
 
-def test_three_packages_with_types_are_installed(installed: set[str]):
+def test_four_packages_with_types_are_installed(installed: set[str]):
     assert {
         "engagehub_core/__init__.py",
         "engagehub_core/_native.pyi",
         "engagehub_core/_version.py",
         "engagehub_core/py.typed",
+        "engagehub_bench/__init__.py",
         "engagehub_django/__init__.py",
         "engagehub_discord/__init__.py",
     } <= installed
@@ -56,7 +57,7 @@ def test_three_packages_with_types_are_installed(installed: set[str]):
 
 
 def test_no_sources_of_the_workshop_are_installed(installed: set[str]):
-    packages = ("engagehub_core/", "engagehub_django/", "engagehub_discord/")
+    packages = ("engagehub_bench/", "engagehub_core/", "engagehub_django/", "engagehub_discord/")
     own = {name for name in installed if "__pycache__" not in name and not name.startswith("../")}
     outside = {name for name in own if not name.startswith((*packages, "engagehub_core-"))}
     assert outside == set()

@@ -8,6 +8,7 @@ import os
 import shlex
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,8 @@ def version() -> str:
 
 def missing() -> str | None:
     """Return why the peer can't take part, or None."""
+    if sys.platform == "win32":
+        return "the driver counts processor time as POSIX systems do"
     if checkout() is None:
         return "there is no source checkout here"
     return None if compiler() else "there is no C++ compiler"

@@ -78,7 +78,7 @@ class _Batched:
 def cases(plan: Plan, size: int) -> Iterator[Case]:
     """Yield a case of short batches and one of a single long batch."""
     yield _case(plan, size, 20 if plan.quick else 100, 1_000)
-    yield _case(plan, size, 1, 100_000 if plan.quick else 1_000_000)
+    yield _case(plan, size, 1, plan.long_batch)
 
 
 def _case(plan: Plan, size: int, count: int, length: int) -> Case:

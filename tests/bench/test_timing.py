@@ -1,0 +1,97 @@
+"""The timing loop by a clock that moves only when a loop runs."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from engagehub_bench.noise import is_noisy, judged
+from engagehub_bench.rows import Case, Row
+from engagehub_bench.timing import Contestant, interleaved
+
+
+class Played:
+    """A clock, and loops that take their time from it."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.log: list[str] = []
+
+    def __call__(self) -> int:
+        return self.now
+
+    def loop(self, name: str, nanoseconds: int):
+        def run() -> None:
+            self.now += nanoseconds
+            self.log.append(name)
+
+        return run
+
+
+@pytest.fixture
+def played() -> Played:
+    return Played()
+
+
+def test_the_empty_loop_is_subtracted(played: Played):
+    contestant = Contestant("a", played.loop("a", 1_000), 10, played.loop("empty", 300))
+    (timed,) = interleaved([contestant], 3, clock=played, calibrate=lambda: 5.0)
+    assert timed.raw == [100.0] * 3
+    assert timed.overhead == [30.0] * 3
+    assert timed.samples == [70.0] * 3
+    assert timed.calibration == [5.0] * 3
+
+
+def test_a_loop_that_is_faster_than_the_empty_one_costs_nothing(played: Played):
+    contestant = Contestant("a", played.loop("a", 10), 1, played.loop("empty", 20))
+    (timed,) = interleaved([contestant], 2, clock=played, calibrate=lambda: 1.0)
+    assert timed.samples == [0.0, 0.0]
+
+
+def test_contestants_alternate_after_a_warm_up(played: Played):
+    both = [Contestant(name, played.loop(name, 1), 1) for name in "ab"]
+    interleaved(both, 3, clock=played, calibrate=lambda: 1.0)
+    assert "".join(played.log) == "baabbaab"
+
+
+def test_each_run_is_prepared_outside_the_clock(played: Played):
+    contestant = Contestant("a", played.loop("a", 7), 1, prepare=played.loop("prepare", 10_000))
+    (timed,) = interleaved([contestant], 2, clock=played, calibrate=lambda: 1.0)
+    assert timed.raw == [7.0, 7.0]
+    assert played.log == ["prepare", "a"] * 3
+
+
+def test_the_collector_rests_while_the_clock_runs(played: Played):
+    seen = []
+    interleaved([Contestant("a", lambda: seen.append(gc.isenabled()), 1)], 2, clock=played, calibrate=lambda: 1.0)
+    assert seen == [False] * 3
+    assert gc.isenabled()
+
+
+def case_of(*calibrations: float, samples: tuple[float, ...] = (10.0, 10.0, 10.0, 10.0)) -> Case:
+    return Case("a/b", 1, "ns", [Row("a", list(samples), calibration=list(calibrations))])
+
+
+def test_steady_run_is_quiet():
+    verdict = judged([case_of(100, 101, 99, 100)])
+    assert not verdict.is_noisy
+    assert (verdict.noisy_rows, verdict.rows) == (0, 1)
+
+
+def test_repeats_far_apart_make_a_row_and_a_run_noisy():
+    verdict = judged([case_of(100, 100, samples=(10.0, 20.0, 10.0, 20.0))])
+    assert is_noisy(Row("a", [10.0, 20.0, 10.0, 20.0]))
+    assert "1 of 1 rows" in verdict.reasons[0]
+
+
+def test_calibration_that_drifts_makes_a_run_noisy():
+    verdict = judged([case_of(100, 100, 100, 100), case_of(120, 120, 120, 120)])
+    assert verdict.drift == pytest.approx(0.2)
+    assert any("drifted by 20%" in reason for reason in verdict.reasons)
+
+
+def test_calibration_that_jumps_makes_a_run_noisy():
+    verdict = judged([case_of(100, 200, 100, 200, 100, 200, 100, 200)])
+    assert any("quartiles are" in reason for reason in verdict.reasons)
+    assert verdict.drift == 0
