@@ -154,7 +154,9 @@ def _measured(names: Sequence[str], plan: Plan) -> list[Case]:
     planned = [work for name in names for work in suites.suite(name).planned(plan)]
     columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     cases: list[Case] = []
-    with Progress(*columns, console=Console(stderr=True)) as bars:
+    began = perf_counter()
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as bars:
         task = bars.add_task("", total=len(planned))
         for work in planned:
             bars.update(task, description=work.title)
@@ -162,4 +164,6 @@ def _measured(names: Sequence[str], plan: Plan) -> list[Case]:
                 cases.append(case)
                 bars.update(task, description=f"{work.title}: {case.name.partition('/')[2] or case.name}"[:28])
             bars.advance(task)
+            if not console.is_terminal:  # where no bar can move
+                console.print(f"{perf_counter() - began:6.0f} s  {work.title}")
     return cases
