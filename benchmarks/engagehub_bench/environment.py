@@ -17,6 +17,7 @@ from engagehub_core import __version__
 
 __all__ = ["checkout", "described"]
 
+_OPTIMISATIONS = {"pgo": "--enable-optimizations", "lto": "--with-lto"}
 _LIBRARIES = ("numpy", "sortedcontainers", "redis", "matplotlib", "click", "rich")
 
 
@@ -43,12 +44,16 @@ def described() -> dict[str, Any]:
         "platform": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "python_compiler": platform.python_compiler(),
-        "python_configured": sysconfig.get_config_var("CONFIG_ARGS"),
+        "python_optimised": {name: option in _configured() for name, option in _OPTIMISATIONS.items()},
         "gil": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
         "native_module": _native_module(),
         "libraries": {name: _version_of(name) for name in _LIBRARIES},
         "commit": _commit(root) if root else None,
     }
+
+
+def _configured() -> str:
+    return sysconfig.get_config_var("CONFIG_ARGS") or ""
 
 
 def _processor() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from time import perf_counter_ns
 from typing import TYPE_CHECKING
 
@@ -63,8 +64,9 @@ class Timed:
 
     @property
     def samples(self) -> list[float]:
-        """The cost of the operation alone: repeat by repeat, without its loop."""
-        return [max(raw - own, 0.0) for raw, own in zip(self.raw, self.overhead, strict=True)]
+        """The cost of the operation alone, repeat by repeat: without the median of its empty loop."""
+        own = median(self.overhead)
+        return [max(raw - own, 0.0) for raw in self.raw]
 
 
 @contextmanager
@@ -72,10 +74,12 @@ def without_collector() -> Iterator[None]:
     """Keep Python's cyclic garbage collector out, for everybody in the same way."""
     was_enabled = gc.isenabled()
     gc.collect()
+    gc.freeze()  # so that the calibrating loop, which lets the collector work, pays for its own objects only
     gc.disable()
     try:
         yield
     finally:
+        gc.unfreeze()
         if was_enabled:
             gc.enable()
 

@@ -50,6 +50,15 @@ def test_list_names_suites_and_peers():
     assert "not here: no --redis-url was given" in result.output
 
 
+@pytest.mark.parametrize(("arguments", "what"), [((), "engagehub bench needs numpy"), (("--list",), "numpy")])
+def test_extra_is_named_where_it_is_missing(arguments: tuple[str, ...], what: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("engagehub_bench.command.find_spec", lambda name: None)
+    result = bench(*arguments)
+    assert result.exit_code == 2
+    assert what in result.output
+    assert 'pip install "engagehub-core[bench]"' in result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -6,9 +6,10 @@ import gc
 
 import pytest
 
+from engagehub_bench.calibration import put_ns
 from engagehub_bench.noise import is_noisy, judged
 from engagehub_bench.rows import Case, Row
-from engagehub_bench.timing import Contestant, interleaved
+from engagehub_bench.timing import Contestant, interleaved, without_collector
 
 
 class Played:
@@ -43,6 +44,18 @@ def test_the_empty_loop_is_subtracted(played: Played):
     assert timed.calibration == [5.0] * 3
 
 
+def test_one_disturbed_empty_loop_changes_nothing(played: Played):
+    empties = iter([300, 300, 300, 900_000, 300, 300])
+
+    def empty() -> None:
+        played.now += next(empties)
+
+    (timed,) = interleaved(
+        [Contestant("a", played.loop("a", 1_000), 10, empty)], 5, clock=played, calibrate=lambda: 1.0
+    )
+    assert timed.samples == [70.0] * 5
+
+
 def test_a_loop_that_is_faster_than_the_empty_one_costs_nothing(played: Played):
     contestant = Contestant("a", played.loop("a", 10), 1, played.loop("empty", 20))
     (timed,) = interleaved([contestant], 2, clock=played, calibrate=lambda: 1.0)
@@ -67,6 +80,15 @@ def test_the_collector_rests_while_the_clock_runs(played: Played):
     interleaved([Contestant("a", lambda: seen.append(gc.isenabled()), 1)], 2, clock=played, calibrate=lambda: 1.0)
     assert seen == [False] * 3
     assert gc.isenabled()
+
+
+def test_calibration_leaves_the_collector_as_it_was():
+    assert put_ns() > 0
+    assert gc.isenabled()
+    with without_collector():
+        assert put_ns() > 0
+        assert not gc.isenabled()
+    assert gc.get_freeze_count() == 0
 
 
 def case_of(*calibrations: float, samples: tuple[float, ...] = (10.0, 10.0, 10.0, 10.0)) -> Case:
