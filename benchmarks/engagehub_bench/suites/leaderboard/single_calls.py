@@ -100,7 +100,7 @@ def _adds(plan: Plan, keys: Keys, size: int, standing: Sequence[_Standing]) -> C
 
 
 def _has_scores(each: _Standing) -> bool:
-    """Return whether every member has the score that the model says, to a millionth of the largest."""
+    """Return whether every member has the score that the model says, to a millionth of a point."""
     model = each.model
     found = each.board.scores(model.members, model.now)
     return all(abs(score - model.score(index, model.now)) < 1e-6 for index, score in enumerate(found))
