@@ -153,7 +153,8 @@ def against(text: str, ours: Row, peer: Row, *, at_most: float) -> Claim:
     Returns
     -------
     Claim
-        Undecided where a row is wrong, invalid or wasn't measured, or where the peer costs no more than its empty loop.
+        Undecided where a row is wrong, invalid or wasn't measured, or where a repeat of the peer cost no more than its
+        empty loop.
     """
     if not ours.samples or min(peer.samples, default=0.0) <= 0:
         return Claim(text, at_most, 0.0, 0.0, 0.0, None)

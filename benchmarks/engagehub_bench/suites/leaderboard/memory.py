@@ -79,7 +79,7 @@ def _full(plan: Plan, keys: Keys, size: int) -> Row:
 
 def _between(plan: Plan) -> Case | None:
     smallest, largest = max(plan.sizes[0], _DEMANDED[0]), min(plan.sizes[-1], _DEMANDED[-1])
-    sizes = {(1 << bits) * part // 8 + 1 for bits in range(4, 40) for part in (8, 9, 10, 12, 14)}
+    sizes = {(1 << bits) * part // 8 + 1 for bits in range(4, 40) for part in (8, 10, 12)}
     rows = {size: _full(plan, "int", size) for size in sorted(sizes) if smallest < size < largest}
     if not rows:
         return None
