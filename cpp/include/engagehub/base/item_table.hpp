@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Purpose: gives every item a small dense number (its slot), so that the structures keep columns indexed by slot and
-// each text is stored once. Open addressing with linear probing over (hash, slot); erasing shifts back, so no
-// tombstones. Thread safety: external; const methods may run side by side. Invariants: a slot stays the item's until
-// erase(); freed slots are given out again, the last freed first. Complexity: O(1) expected, O(length) to hash a text.
+// each text is stored once. Open addressing with linear probing over 32-bit cells: a cell holds a slot and, in the bits
+// that slots leave free, a piece of the hash. Erasing shifts back, so no tombstones.
+// Thread safety: external; const methods may run side by side. Invariants: a slot stays the item's until erase(); freed
+// slots are given out again, the last freed first, and are chained through the column that held their items.
+// Complexity: O(1) expected, O(length) to hash a text.
 // Failure: insert() throws InvalidType for the other kind of item, std::length_error beyond 2^32 - 2 items and
 // std::bad_alloc; all change nothing.
 #pragma once
@@ -11,11 +13,13 @@
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include <engagehub/base/item.hpp>
+#include <engagehub/base/prefetch.hpp>
+#include <engagehub/base/slot_column.hpp>
+#include <engagehub/base/text_column.hpp>
 #include <engagehub/codec/siphash.hpp>
 
 namespace engagehub {
@@ -27,121 +31,148 @@ public:
     ItemKind kind() const { return kind_; }
     std::size_t size() const { return size_; }
     // One more than the largest slot ever given out: the length of a column indexed by slot.
-    std::size_t slots() const { return kind_ == ItemKind::kText ? texts_.size() : numbers_.size(); }
+    std::size_t slots() const { return slots_; }
 
-    std::optional<Slot> find(const ItemView& item) const {
+    // Keyed, since strangers choose the names of members; the order of the cells is never seen outside.
+    static std::uint64_t hash(const ItemView& item) {
+        const SipKey& key = process_key();
+        if (item.kind == ItemKind::kText) return siphash<1, 3>(key, item.text.data(), item.text.size());
+        return siphash<1, 3>(key, &item.number, sizeof item.number);
+    }
+
+    std::optional<Slot> find(const ItemView& item) const { return find(item, hash(item)); }
+    std::optional<Slot> find(const ItemView& item, std::uint64_t hash) const {
         if (item.kind != kind_ || size_ == 0) return std::nullopt;
-        const Cell* cell = locate(item, short_hash(item));
-        if (cell->slot == kEmpty) return std::nullopt;
-        return cell->slot;
+        const std::uint32_t cell = cells_[locate(item, hash)];
+        if (cell == kEmpty) return std::nullopt;
+        return cell & mask();
     }
 
     // The item's slot, and whether it is new.
     std::pair<Slot, bool> insert(const ItemView& item, const char* argument = "member") {
+        return insert(item, hash(item), argument);
+    }
+    std::pair<Slot, bool> insert(const ItemView& item, std::uint64_t hash, const char* argument) {
         ItemKind kind = kind_;
         require_kind(kind, item.kind, argument);
-        if ((size_ + 1) * 4 > cells_.size() * 3) grow();
-        const std::uint32_t hash = short_hash(item);
-        Cell* cell = const_cast<Cell*>(locate(item, hash));
-        if (cell->slot != kEmpty) return {cell->slot, false};
+        if ((size_ + 1) * 5 > cells_.size() * 4) grow();
+        const std::size_t index = locate(item, hash);
+        if (cells_[index] != kEmpty) return {cells_[index] & mask(), false};
         const Slot slot = store(item);
         kind_ = kind;
-        *cell = {hash, slot};
+        cells_[index] = tag(hash) | slot;
         ++size_;
         return {slot, true};
     }
 
     // REQUIRES: the slot is in use.
     void erase(Slot slot) noexcept {
-        const std::size_t mask = cells_.size() - 1;
-        const ItemView item = (*this)[slot];
-        auto hole = static_cast<std::size_t>(const_cast<Cell*>(locate(item, short_hash(item))) - cells_.data());
-        for (std::size_t next = (hole + 1) & mask; cells_[next].slot != kEmpty; next = (next + 1) & mask) {
-            const std::size_t home = cells_[next].hash & mask;
-            if (((next - home) & mask) >= ((next - hole) & mask)) {
+        std::size_t hole = home((*this)[slot]);
+        while ((cells_[hole] & mask()) != slot || cells_[hole] == kEmpty) hole = (hole + 1) & mask();
+        for (std::size_t next = (hole + 1) & mask(); cells_[next] != kEmpty; next = (next + 1) & mask()) {
+            const std::size_t wanted = home((*this)[cells_[next] & mask()]);
+            if (((next - wanted) & mask()) >= ((next - hole) & mask())) {
                 cells_[hole] = cells_[next];
                 hole = next;
             }
         }
-        cells_[hole] = {};
-        if (kind_ == ItemKind::kText) texts_[slot] = std::string();
-        free_.push_back(slot);  // store() made room for it
+        cells_[hole] = kEmpty;
+        if (kind_ == ItemKind::kText) {
+            texts_.release(slot);
+            texts_.set_spare(slot, free_);
+        } else {
+            numbers_[slot] = free_;
+        }
+        free_ = slot;
         --size_;
     }
 
     ItemView operator[](Slot slot) const {
-        if (kind_ == ItemKind::kText) return ItemView::of(std::string_view(texts_[slot]));
+        if (kind_ == ItemKind::kText) return ItemView::of(texts_[slot]);
         return ItemView::of(numbers_[slot]);
     }
 
     // Forgets all, the kind of item too.
     void clear() { *this = ItemTable(); }
 
-private:
-    static constexpr Slot kEmpty = 0xffffffffU;
-    struct Cell {
-        std::uint32_t hash = 0;
-        Slot slot = kEmpty;
-    };
-
-    // Keyed, since strangers choose the names of members; the order of the cells is never seen outside.
-    static std::uint32_t short_hash(const ItemView& item) {
-        const SipKey& key = process_key();
-        if (item.kind == ItemKind::kText) {
-            return static_cast<std::uint32_t>(siphash<1, 3>(key, item.text.data(), item.text.size()));
+    // For batches, ahead of find(): first the cell, then the item that the cell seems to hold.
+    void prefetch_cell(std::uint64_t hash) const {
+        if (size_ != 0) prefetch(&cells_[hash & mask()]);
+    }
+    // The slot that find() will probably answer; any slot below slots() otherwise.
+    Slot guess(std::uint64_t hash) const {
+        if (size_ == 0) return 0;
+        const std::uint32_t cell = cells_[hash & mask()];
+        return cell == kEmpty ? 0 : cell & mask();
+    }
+    void prefetch_item(Slot slot) const {
+        if (kind_ == ItemKind::kText) {
+            texts_.prefetch(slot);
+        } else {
+            numbers_.prefetch(slot);
         }
-        return static_cast<std::uint32_t>(siphash<1, 3>(key, &item.number, sizeof item.number));
     }
 
+private:
+    // No cell looks like this: slots stay below four fifths of the cells.
+    static constexpr std::uint32_t kEmpty = 0xffffffffU;
+    static constexpr Slot kNone = 0xffffffffU;
+
+    std::uint32_t mask() const { return static_cast<std::uint32_t>(cells_.size() - 1); }
+    std::uint32_t tag(std::uint64_t hash) const { return static_cast<std::uint32_t>(hash >> 32U) & ~mask(); }
+    std::size_t home(const ItemView& item) const { return hash(item) & mask(); }
+
     // The cell that holds the item, or the empty one where it would go.
-    const Cell* locate(const ItemView& item, std::uint32_t hash) const {
-        const std::size_t mask = cells_.size() - 1;
-        for (std::size_t i = hash & mask;; i = (i + 1) & mask) {
-            const Cell& cell = cells_[i];
-            if (cell.slot == kEmpty || (cell.hash == hash && (*this)[cell.slot] == item)) return &cell;
+    std::size_t locate(const ItemView& item, std::uint64_t hash) const {
+        const std::uint32_t wanted = tag(hash);
+        for (std::size_t i = hash & mask();; i = (i + 1) & mask()) {
+            const std::uint32_t cell = cells_[i];
+            if (cell == kEmpty || ((cell & ~mask()) == wanted && (*this)[cell & mask()] == item)) return i;
         }
     }
 
     void grow() {
-        std::vector<Cell> larger(cells_.empty() ? 8 : cells_.size() * 2);
-        const std::size_t mask = larger.size() - 1;
-        for (const Cell& cell : cells_) {
-            if (cell.slot == kEmpty) continue;
-            std::size_t i = cell.hash & mask;
-            while (larger[i].slot != kEmpty) i = (i + 1) & mask;
-            larger[i] = cell;
+        constexpr std::size_t kFirst = 8;
+        if (cells_.size() > 0xffffffffU) throw std::length_error("an object holds at most 2^32 - 2 items");
+        std::vector<std::uint32_t> old(cells_.empty() ? kFirst : cells_.size() * 2, kEmpty);
+        const std::uint32_t old_mask = mask();
+        old.swap(cells_);
+        for (const std::uint32_t cell : old) {
+            if (cell == kEmpty) continue;
+            const Slot slot = cell & old_mask;
+            const std::uint64_t hash = ItemTable::hash((*this)[slot]);
+            std::size_t i = hash & mask();
+            while (cells_[i] != kEmpty) i = (i + 1) & mask();
+            cells_[i] = tag(hash) | slot;
         }
-        cells_ = std::move(larger);
     }
 
     Slot store(const ItemView& item) {
-        if (!free_.empty()) {
-            const Slot slot = free_.back();
-            if (item.kind == ItemKind::kText) {
-                texts_[slot] = std::string(item.text);
-            } else {
-                numbers_[slot] = item.number;
-            }
-            free_.pop_back();
-            return slot;
-        }
-        const std::size_t slot = item.kind == ItemKind::kText ? texts_.size() : numbers_.size();
-        if (slot >= kEmpty) throw std::length_error("an object holds at most 2^32 - 2 items");
-        if (slot >= free_.capacity()) free_.reserve(slot + slot / 2 + 8);  // so that erase() can't fail
-        if (item.kind == ItemKind::kText) {
-            texts_.emplace_back(item.text);
+        const bool is_text = item.kind == ItemKind::kText;
+        const Slot slot = free_ != kNone ? free_ : slots_;
+        const Slot next = free_ == kNone ? kNone : is_text ? texts_.spare(slot) : static_cast<Slot>(numbers_[slot]);
+        if (slot == kNone) throw std::length_error("an object holds at most 2^32 - 2 items");
+        if (is_text) {
+            texts_.set(slot, item.text);
         } else {
-            numbers_.push_back(item.number);
+            numbers_.ensure(slot);
+            numbers_[slot] = item.number;
         }
-        return static_cast<Slot>(slot);
+        if (free_ != kNone) {
+            free_ = next;
+        } else {
+            ++slots_;
+        }
+        return slot;
     }
 
     ItemKind kind_ = ItemKind::kNone;
+    Slot slots_ = 0;
+    Slot free_ = kNone;
     std::size_t size_ = 0;
-    std::vector<Cell> cells_;
-    std::vector<std::string> texts_;
-    std::vector<std::int64_t> numbers_;
-    std::vector<Slot> free_;
+    std::vector<std::uint32_t> cells_;
+    TextColumn texts_;
+    SlotColumn<std::int64_t> numbers_;
 };
 
 }  // namespace engagehub

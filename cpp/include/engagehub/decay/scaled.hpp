@@ -9,6 +9,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 
 namespace engagehub {
@@ -20,10 +21,14 @@ struct Scaled {
     static Scaled of_double(double value) { return normalised(value, 0); }
 
     static Scaled normalised(double value, std::int64_t exponent) {
-        if (value == 0.0) return {};
-        int shift = 0;
-        const double half = std::frexp(value, &shift);  // 0.5 <= |half| < 1
-        return {half * 2.0, exponent + shift - 1};
+        std::uint64_t bits = 0;
+        std::memcpy(&bits, &value, sizeof bits);
+        const auto field = static_cast<std::int64_t>((bits >> 52U) & 0x7ffU);
+        if (field == 0) return normalised_small(value, exponent);
+        bits = (bits & ~kExponentField) | kExponentOfOne;
+        Scaled result{0.0, exponent + field - 1023};
+        std::memcpy(&result.mantissa, &bits, sizeof bits);
+        return result;
     }
 
     // The nearest double: 0.0 or infinity where it is out of range.
@@ -31,6 +36,7 @@ struct Scaled {
         if (mantissa == 0.0) return 0.0;
         if (exponent > 1100) return std::copysign(std::numeric_limits<double>::infinity(), mantissa);
         if (exponent < -1200) return std::copysign(0.0, mantissa) + 0.0;
+        if (exponent >= -1022 && exponent <= 1023) return mantissa * power_of_two(exponent);
         return std::ldexp(mantissa, static_cast<int>(exponent)) + 0.0;
     }
 
@@ -41,7 +47,7 @@ struct Scaled {
         const Scaled& small = a.exponent >= b.exponent ? b : a;
         const std::int64_t distance = large.exponent - small.exponent;
         if (distance > 128) return large;  // below half a unit in the last place of any sum
-        return normalised(large.mantissa + std::ldexp(small.mantissa, -static_cast<int>(distance)), large.exponent);
+        return normalised(large.mantissa + small.mantissa * power_of_two(-distance), large.exponent);
     }
 
     friend Scaled operator*(const Scaled& a, const Scaled& b) {
@@ -66,6 +72,26 @@ struct Scaled {
         return a.mantissa < b.mantissa;
     }
     friend bool operator>(const Scaled& a, const Scaled& b) { return b < a; }
+
+private:
+    static constexpr std::uint64_t kExponentField = 0x7ff0000000000000ULL;
+    static constexpr std::uint64_t kExponentOfOne = 0x3ff0000000000000ULL;
+
+    // Zero and what is below the normal doubles.
+    static Scaled normalised_small(double value, std::int64_t exponent) {
+        if (value == 0.0) return {};
+        int shift = 0;
+        const double half = std::frexp(value, &shift);  // 0.5 <= |half| < 1
+        return {half * 2.0, exponent + shift - 1};
+    }
+
+    // REQUIRES: -1022 <= exponent <= 1023.
+    static double power_of_two(std::int64_t exponent) {
+        const std::uint64_t bits = static_cast<std::uint64_t>(exponent + 1023) << 52U;
+        double power = 0.0;
+        std::memcpy(&power, &bits, sizeof power);
+        return power;
+    }
 };
 
 }  // namespace engagehub

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// Purpose: texts indexed by slot, 16 bytes each: up to 15 bytes of text inside, a longer one in an allocation of its
+// own size.
+// Thread safety: external; const methods may run side by side.
+// Invariants: the last byte of a cell is 15 less the length of a text inside, or kLong, and then the cell begins with a
+// pointer and a 32-bit length. A zeroed cell past the texts ever set is never read.
+// Complexity: O(length) to set and copy. Failure: set() throws std::bad_alloc or std::length_error and changes nothing.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <stdexcept>
+#include <string_view>
+#include <utility>
+
+#include <engagehub/base/slot_column.hpp>
+
+namespace engagehub {
+
+class TextColumn {
+public:
+    using Slot = std::uint32_t;
+
+    TextColumn() = default;
+    TextColumn(const TextColumn& other) {
+        for (Slot slot = 0; slot < other.size_; ++slot) {
+            set(slot, other[slot]);
+            if (other.cells_[slot][15] != kLong)
+                cells_[slot] = other.cells_[slot];  // what a released slot has to spare
+        }
+    }
+    TextColumn(TextColumn&& other) noexcept : cells_(std::move(other.cells_)), size_(std::exchange(other.size_, 0)) {}
+    TextColumn& operator=(TextColumn other) noexcept {
+        std::swap(cells_, other.cells_);
+        std::swap(size_, other.size_);
+        return *this;
+    }
+    ~TextColumn() {
+        for (Slot slot = 0; slot < size_; ++slot) release(slot);
+    }
+
+    // One more than the largest slot ever set.
+    std::size_t size() const { return size_; }
+
+    std::string_view operator[](Slot slot) const {
+        const Cell& cell = cells_[slot];
+        if (cell[15] != kLong) return {cell.data(), static_cast<std::size_t>(15 - cell[15])};
+        return {pointer_in(cell), length_in(cell)};
+    }
+
+    // REQUIRES: slot <= size(), and the slot's text, if it had one, was released.
+    void set(Slot slot, std::string_view text) {
+        if (text.size() > 0xffffffffU) throw std::length_error("a text holds at most 4 GiB");
+        cells_.ensure(slot);
+        Cell cell{};
+        if (text.size() <= 15) {
+            std::copy(text.begin(), text.end(), cell.begin());
+            cell[15] = static_cast<char>(15 - text.size());
+        } else {
+            char* copy = std::allocator<char>().allocate(text.size());
+            std::copy(text.begin(), text.end(), copy);
+            const auto length = static_cast<std::uint32_t>(text.size());
+            std::memcpy(cell.data(), &copy, sizeof copy);
+            std::memcpy(cell.data() + sizeof copy, &length, sizeof length);
+            cell[15] = kLong;
+        }
+        cells_[slot] = cell;
+        if (slot == size_) ++size_;
+    }
+
+    // Leaves the empty text.
+    void release(Slot slot) noexcept {
+        Cell& cell = cells_[slot];
+        if (cell[15] == kLong) std::allocator<char>().deallocate(pointer_in(cell), length_in(cell));
+        cell = {};
+        cell[15] = 15;
+    }
+
+    // Four bytes that a released slot has to spare.
+    void set_spare(Slot slot, std::uint32_t value) { std::memcpy(cells_[slot].data(), &value, sizeof value); }
+    std::uint32_t spare(Slot slot) const {
+        std::uint32_t value = 0;
+        std::memcpy(&value, cells_[slot].data(), sizeof value);
+        return value;
+    }
+
+    void prefetch(Slot slot) const { cells_.prefetch(slot); }
+
+private:
+    using Cell = std::array<char, 16>;
+    static constexpr char kLong = 0x7f;
+
+    static char* pointer_in(const Cell& cell) {
+        char* pointer = nullptr;
+        std::memcpy(&pointer, cell.data(), sizeof pointer);
+        return pointer;
+    }
+    static std::uint32_t length_in(const Cell& cell) {
+        std::uint32_t length = 0;
+        std::memcpy(&length, cell.data() + sizeof(char*), sizeof length);
+        return length;
+    }
+
+    SlotColumn<Cell> cells_;
+    std::size_t size_ = 0;
+};
+
+}  // namespace engagehub
