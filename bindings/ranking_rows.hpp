@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Purpose: what the bindings of the skip list and of the leaderboard share: policies by name, limits, rows.
-// Thread safety: call attached; with_member() takes the object's lock.
+// Purpose: what the bindings of the skip list and of the leaderboard share: policies by name, limits, batches of
+// look-ups, and rows. A row is copied out of the structure under its lock, and becomes a Python object after it.
+// Thread safety: call attached; with_member() and look_up() take the object's lock.
 #pragma once
 
 #include "python.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -24,6 +28,7 @@ using engagehub::InvalidArgument;
 using engagehub::ItemView;
 using engagehub::TieOrder;
 using engagehub::Ties;
+using Slot = engagehub::RankedMap::Slot;
 
 inline Ties ties_named(const std::string& name) {
     if (name == "competition") return Ties::kCompetition;
@@ -44,21 +49,51 @@ inline TieOrder order_named(const std::string& name) {
 
 inline const char* name_of(TieOrder order) { return order == TieOrder::kArrival ? "arrival" : "member"; }
 
-[[noreturn]] inline void raise_unknown(py::handle member) {
-    errors::raise("UnknownMember", "member must be present, got " + convert::shown(member));
+[[noreturn]] inline void raise_unknown(const std::string& member) {
+    errors::raise("UnknownMember", "member must be present, got " + member);
 }
 
-// A limit of a range of scores: None is open, infinities are allowed.
-inline double limit_or(py::handle object, double open, const char* argument) {
-    if (object.is_none()) return open;
-    if (PyFloat_Check(object.ptr()) && std::isinf(PyFloat_AS_DOUBLE(object.ptr())))
-        return PyFloat_AS_DOUBLE(object.ptr());
-    return convert::number(object, argument);
-}
+inline py::handle or_none(PyObject* given) { return given == nullptr ? py::handle(Py_None) : py::handle(given); }
 
 inline constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// What a row needs, copied out under the lock; Python objects are made after it.
+// Inclusive limits of scores: None is open, infinities are allowed.
+struct Limits {
+    Limits(py::handle lowest, py::handle highest)
+        : low(limit(lowest, -kInfinity, "low")), high(limit(highest, kInfinity, "high")) {}
+
+    double low;
+    double high;
+
+private:
+    static double limit(py::handle object, double open, const char* argument) {
+        if (object.is_none()) return open;
+        if (PyFloat_Check(object.ptr()) && std::isinf(PyFloat_AS_DOUBLE(object.ptr())))
+            return PyFloat_AS_DOUBLE(object.ptr());
+        return convert::number(object, argument);
+    }
+};
+
+// A part of the listing: `count` rows from a 0-based position on.
+struct Span {
+    std::size_t first;
+    std::size_t count;
+
+    // Where a part that may be long begins: work on it lets other threads run.
+    static constexpr std::size_t kLong = 1'000;
+    bool is_long(std::size_t size) const { return first < size && std::min(count, size - first) > kLong; }
+
+    // From the member at a position, so many on either side.
+    static Span around(std::size_t position, std::size_t beside, std::size_t size) {
+        const std::size_t before = std::min(beside, position);
+        return {position - before, before + 1 + std::min(beside, size - position - 1)};
+    }
+    static Span between(std::size_t above_high, std::size_t not_below_low) {
+        return {above_high, not_below_low > above_high ? not_below_low - above_high : 0};
+    }
+};
+
+// What a row needs, copied out under the lock.
 struct OwnedRow {
     std::size_t rank;
     engagehub::ItemKind kind;
@@ -66,42 +101,141 @@ struct OwnedRow {
     std::string text;
     double score;
     std::int64_t last_at;
+
+    OwnedRow(std::size_t its_rank, const ItemView& member, double its_score, std::int64_t its_last_at)
+        : rank(its_rank),
+          kind(member.kind),
+          number(member.number),
+          text(member.text),
+          score(its_score),
+          last_at(its_last_at) {}
+    ItemView member() const { return {kind, number, text}; }
 };
 
-inline OwnedRow owned(std::size_t rank, const ItemView& member, double score, std::int64_t last_at) {
-    return {rank, member.kind, member.number, std::string(member.text), score, last_at};
-}
-
-inline py::object member_of(const OwnedRow& row) {
-    return convert::to_python(ItemView{row.kind, row.number, std::string_view(row.text)});
-}
-
-inline py::list to_list(const std::vector<OwnedRow>& rows, bool with_last) {
-    py::list result(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto& row = rows[i];
-        if (with_last) {
-            result[i] = py::make_tuple(row.rank, member_of(row), row.score, convert::seconds(row.last_at));
-        } else {
-            result[i] = py::make_tuple(row.rank, member_of(row), row.score);
-        }
+// The named tuples that rows become. They are Python's: set once, when the module that defines them is imported.
+class RowTypes {
+public:
+    static void set(const py::type& ranked, const py::type& entry) {
+        ranked_type() = checked(ranked);
+        entry_type() = checked(entry);
     }
-    return result;
+
+    static py::object ranked(const OwnedRow& row) {
+        return tuple_of(
+            ranked_type(), {PyLong_FromSize_t(row.rank), member_of(row), PyFloat_FromDouble(row.score), nullptr});
+    }
+    static py::object entry(const OwnedRow& row) {
+        return tuple_of(
+            entry_type(),
+            {PyLong_FromSize_t(row.rank), member_of(row), PyFloat_FromDouble(row.score),
+             PyFloat_FromDouble(convert::seconds(row.last_at))});
+    }
+
+private:
+    // Never released: rows may be made as long as the interpreter runs.
+    static PyTypeObject*& ranked_type() {
+        static PyTypeObject* type = nullptr;
+        return type;
+    }
+    static PyTypeObject*& entry_type() {
+        static PyTypeObject* type = nullptr;
+        return type;
+    }
+
+    static PyTypeObject* checked(const py::type& type) {
+        auto* raw = reinterpret_cast<PyTypeObject*>(type.ptr());
+        if (PyType_IsSubtype(raw, &PyTuple_Type) == 0 || raw->tp_basicsize != PyTuple_Type.tp_basicsize)
+            throw engagehub::InvalidType("types of rows must be named tuples, got " + std::string(raw->tp_name));
+        return reinterpret_cast<PyTypeObject*>(type.inc_ref().ptr());
+    }
+
+    static PyObject* member_of(const OwnedRow& row) {
+        if (row.kind == engagehub::ItemKind::kInteger) return PyLong_FromLongLong(row.number);
+        return PyUnicode_FromStringAndSize(row.text.data(), static_cast<Py_ssize_t>(row.text.size()));
+    }
+
+    // What tuple.__new__ does for a subclass. Takes the references over; a null before the last one is an error.
+    static py::object tuple_of(PyTypeObject* type, const std::array<PyObject*, 4>& values) {
+        const std::size_t size = type == ranked_type() ? 3 : 4;
+        PyObject* row = type->tp_alloc(type, static_cast<Py_ssize_t>(size));
+        bool is_whole = row != nullptr;
+        for (std::size_t i = 0; i < size; ++i) {
+            is_whole = is_whole && values[i] != nullptr;
+            if (row != nullptr) {
+                PyTuple_SET_ITEM(row, static_cast<Py_ssize_t>(i), values[i]);
+            } else {
+                Py_XDECREF(values[i]);
+            }
+        }
+        if (!is_whole) {
+            Py_XDECREF(row);
+            throw py::error_already_set();
+        }
+#if PY_VERSION_HEX >= 0x030E0000
+        reinterpret_cast<PyTupleObject*>(row)->ob_hash = -1;  // 0 would be a hash that is known
+#endif
+        return py::reinterpret_steal<py::object>(row);
+    }
+};
+
+inline PyObject* list_of(const std::vector<OwnedRow>& rows, py::object (*make)(const OwnedRow&)) {
+    auto list = py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(rows.size())));
+    if (!list) throw py::error_already_set();
+    for (std::size_t i = 0; i < rows.size(); ++i)
+        PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), make(rows[i]).release().ptr());
+    return list.release().ptr();
 }
 
 // Runs work(structure, slot) under the lock for a member that must be there.
 template <class Structure, class Bound, class Work>
 auto with_member(Bound& self, py::handle member, Work&& work) {
-    const engagehub::ItemView view = convert::item(member, "member");
-    using Slot = engagehub::RankedMap::Slot;
+    const ItemView view = convert::item(member, "member");
     using Result = decltype(work(std::declval<Structure&>(), Slot{}));
     const auto result = self.guarded.with([&](Structure& structure) -> std::optional<Result> {
         const auto slot = structure.find(view);
         if (!slot) return std::nullopt;
         return work(structure, *slot);
     });
-    if (!result) raise_unknown(member);
+    if (!result) raise_unknown(convert::shown(member));
     return *result;
+}
+
+// Answers for many members at once, as the bytes of an array: answer(structure, slot), or `missing` for whom is absent;
+// without one, an absent member is refused.
+template <class Structure, class Value, class Bound, class Answer>
+py::object look_up(Bound& self, py::handle members, const std::optional<Value>& missing, Answer&& answer) {
+    const convert::ItemBatch items(members, "members");
+    std::vector<Value> values(items.size());
+    const std::size_t done = self.guarded.with_released([&](Structure& structure) {
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const auto slot = structure.find(items[i]);
+            if (!slot && !missing) return i;
+            values[i] = slot ? answer(structure, *slot) : *missing;
+        }
+        return items.size();
+    });
+    if (done != items.size()) raise_unknown(convert::shown(convert::to_python(items[done])));
+    return py::reinterpret_steal<py::object>(PyByteArray_FromStringAndSize(
+        reinterpret_cast<const char*>(values.data()), static_cast<Py_ssize_t>(values.size() * sizeof(Value))));
+}
+
+// Runs work(done), which makes a batch of changes and counts them. Where memory runs out, the MemoryError says in its
+// attribute `applied` how many were made.
+template <class Work>
+void count_applied(Work&& work) {
+    std::size_t done = 0;
+    try {
+        work(done);
+    } catch (const std::bad_alloc&) {
+        const auto error = py::reinterpret_borrow<py::object>(PyExc_MemoryError)(
+            "memory ran out after " + std::to_string(done) + " changes of the batch");
+        error.attr("applied") = done;
+        PyErr_SetObject(PyExc_MemoryError, error.ptr());
+        throw py::error_already_set();
+    } catch (const py::error_already_set& error) {
+        if (error.matches(PyExc_MemoryError)) error.value().attr("applied") = done;
+        throw;
+    }
 }
 
 }  // namespace ranking

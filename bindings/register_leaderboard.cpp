@@ -3,163 +3,161 @@
 
 #include <pybind11/stl.h>
 
-#include <limits>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 #include <engagehub/ranking/leaderboard.hpp>
-#include <engagehub/ranking/ranked_map.hpp>
+#include <engagehub/ranking/leaderboard_format.hpp>
 
+#include "board.hpp"
 #include "clock.hpp"
 #include "collectable.hpp"
 #include "convert.hpp"
-#include "guarded.hpp"
+#include "fastcall.hpp"
 #include "made_by_init.hpp"
 #include "ranking_rows.hpp"
 #include "register.hpp"
+#include "sketch_state.hpp"
 
 namespace {
 
 using namespace ranking;
+using engagehub::Corrupted;
 using engagehub::HalfLife;
-using engagehub::Leaderboard;
+using engagehub::Scaled;
 
-struct PyLeaderboard : MadeByInit {
-    PyLeaderboard(HalfLife half_life, Ties ties, TieOrder order, Clock given)
-        : guarded(half_life, ties, order), clock(std::move(given)) {}
-    Guarded<Leaderboard> guarded;
-    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
-    void clear() { clock.clear(); }
+using Skew = std::optional<std::int64_t>;
 
-    Clock clock;
-};
-
-std::vector<OwnedRow> leaderboard_rows(
-    const Leaderboard& board, std::size_t first, std::size_t count, std::int64_t at) {
-    std::vector<OwnedRow> rows;
-    for (const auto& row : board.rows(first, count, at))
-        rows.push_back(owned(row.rank, row.member, row.score, row.last_at));
-    return rows;
+std::unique_ptr<Board> board_of_options(
+    std::int64_t half_life, const std::string& ties, const std::string& order, const std::optional<py::object>& most,
+    py::object clock, Skew max_skew) {
+    std::size_t max_members = Leaderboard::kUnbounded;
+    if (most) max_members = convert::natural(*most, "max_members");
+    return made<Board>(
+        Clock(std::move(clock), max_skew), HalfLife::of_micros(half_life), ties_named(ties), order_named(order),
+        max_members);
 }
 
-// The positions [first, last) of the members that show low <= score <= high.
-std::pair<std::size_t, std::size_t> positions_between(
-    const Leaderboard& board, double low, double high, std::int64_t at) {
-    const std::size_t first = board.count_above(high, false, at);
-    return {first, std::max(first, board.count_above(low, true, at))};
+std::unique_ptr<Leaderboard> copy_of(Board& board) {
+    return board.guarded.with_released([](Leaderboard& native) { return std::make_unique<Leaderboard>(native); });
 }
 
-}  // namespace
+std::unique_ptr<Board> board_of_other(Board& other) {
+    const auto copy = copy_of(other);
+    return made<Board>(other.clock, *copy);
+}
 
-void register_leaderboard(py::module_& module) {
-    py::class_<PyLeaderboard>(
-        module, "Leaderboard", "See engagehub_core.Leaderboard.", collectable::setup<PyLeaderboard>())
-        .def(
-            py::init([](std::int64_t half_life, const std::string& ties, const std::string& order, py::object clock,
-                        std::optional<std::int64_t> max_skew) {
-                return made<PyLeaderboard>(
-                    HalfLife::of_micros(half_life), ties_named(ties), order_named(order),
-                    Clock(std::move(clock), max_skew));
-            }),
-            py::arg("half_life"), py::arg("ties"), py::arg("order"), py::arg("clock"), py::arg("max_skew"))
-        .def(
-            "add",
-            [](PyLeaderboard& self, py::handle member, py::handle points, py::handle at) {
-                const ItemView view = convert::item(member, "member");
-                const double value = convert::number(points, "points");
-                const std::int64_t instant = self.clock.change_instant(at);
-                return self.guarded.with([&](Leaderboard& board) { return board.add(view, value, instant); });
-            },
-            py::arg("member"), py::arg("points"), py::arg("at") = py::none(),
-            R"(Add points that a member earned at an instant.
+std::unique_ptr<Board> board_of_bytes(py::handle data, py::object clock, Skew max_skew) {
+    const convert::BytesView bytes(data, "data");
+    const auto snapshot = engagehub::leaderboard_format::read<Leaderboard::Snapshot>(bytes.get());
+    return made<Board>(Clock(std::move(clock), max_skew), snapshot);
+}
 
-Parameters
-----------
-member : int or str
-    Of the kind of the members before it; a new one starts at 0.
-points : int or float
-    Finite, may be negative, at most 1e290 either way.
-at : int, float, datetime or None, default None
-    Unix seconds or an aware datetime; None is now. A late instant decays these points, never the total.
+py::object count_or_none(std::size_t count) {
+    if (count == Leaderboard::kUnbounded) return py::none();
+    return py::int_(count);
+}
 
-Returns
--------
-float
-    The score as of the later of ``at`` and the member's newest change.
+py::object micros_or_none(std::int64_t micros) {
+    if (micros == Leaderboard::kNever) return py::none();
+    return py::int_(micros);
+}
 
-Raises
-------
-InvalidType, InvalidArgument
-    If an argument is refused, or ``at`` is beyond clock() + max_skew; nothing is changed.
+// All of a board as Python values: half-life, ties, order, max_members, evicted, newest and the rows as listed, each
+// (member, score, mantissa, exponent, last_at); times are in microseconds, the score is as of the newest change.
+py::tuple snapshot_of(Board& board) {
+    struct ExactRow {
+        OwnedRow row;
+        Scaled score;
+    };
+    Leaderboard::Snapshot snapshot;
+    std::vector<ExactRow> rows;
+    board.guarded.with_released([&](Leaderboard& native) {
+        snapshot = native.snapshot();
+        for (const auto& row : snapshot.rows) rows.push_back({OwnedRow(0, row.member, 0.0, row.last_at), row.score});
+        snapshot.rows.clear();  // they borrow from the board
+    });
+    py::list listed(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const auto& [row, score] = rows[i];
+        listed[i] =
+            py::make_tuple(convert::to_python(row.member()), row.score, score.mantissa, score.exponent, row.last_at);
+    }
+    return py::make_tuple(
+        snapshot.half_life.micros(), name_of(snapshot.ties), name_of(snapshot.order),
+        count_or_none(snapshot.max_members), snapshot.evicted, micros_or_none(snapshot.newest), listed);
+}
 
-Notes
------
-O(log n).
+// From what snapshot_of() answers, but for the scores.
+// THROWS: Corrupted, with the number of the row, where the rows can't be those of a board.
+std::unique_ptr<Board> board_of_snapshot(
+    std::int64_t half_life, const std::string& ties, const std::string& order, const std::optional<py::object>& most,
+    std::uint64_t evicted, std::optional<std::int64_t> newest, const py::list& rows, py::object clock, Skew max_skew) {
+    Leaderboard::Snapshot snapshot;
+    snapshot.half_life = HalfLife::of_micros(half_life);
+    snapshot.ties = ties_named(ties);
+    snapshot.order = order_named(order);
+    if (most) snapshot.max_members = convert::natural(*most, "max_members");
+    snapshot.evicted = evicted;
+    snapshot.newest = newest.value_or(Leaderboard::kNever);
+    for (const py::handle row : rows) {
+        const auto [member, mantissa, exponent, last_at] =
+            row.cast<std::tuple<py::object, double, std::int64_t, std::int64_t>>();
+        const Scaled score{mantissa, exponent};
+        const std::size_t number = snapshot.rows.size();
+        if (!score.is_normalised())
+            throw Corrupted("rows must have possible sums, row " + std::to_string(number), number);
+        snapshot.rows.push_back({convert::item(member, "member"), score, last_at});
+    }
+    return made<Board>(Clock(std::move(clock), max_skew), snapshot);
+}
 
-Examples
---------
->>> board = Leaderboard(half_life="7d")
->>> board.add("ada", 10, at=1_000_000)
-10.0
->>> board.add("ada", 1, at=1_000_000 + 7 * 86_400)
-6.0
-)")
-        .def(
-            "set",
-            [](PyLeaderboard& self, py::handle member, py::handle score, py::handle at) {
-                const ItemView view = convert::item(member, "member");
-                const double value = convert::number(score, "score");
-                const std::int64_t instant = self.clock.change_instant(at);
-                return self.guarded.with([&](Leaderboard& board) { return board.set(view, value, instant); });
-            },
-            py::arg("member"), py::arg("score"), py::arg("at") = py::none(), R"(Give a member this score at an instant.
+void update(Board& board, py::handle members, py::handle points, py::handle at) {
+    count_applied([&](std::size_t& done) {
+        const convert::ItemBatch items(members, "members");
+        const convert::NumberBatch values(points, "points", items.size());
+        const auto instants = board.clock.change_instants(at, items.size());
+        for (std::size_t i = 0; i < items.size(); ++i) Leaderboard::require_points(values[i], "points");
+        board.guarded.with_released([&](Leaderboard& native) {
+            engagehub::ItemKind held = native.kind();
+            if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");
+            native.update(items, values, instants, items.size(), done);
+        });
+    });
+}
 
-Parameters
-----------
-member : int or str
-    Of the kind of the members before it.
-score : int or float
-    Finite, at most 1e290 either way.
-at : int, float, datetime or None, default None
-    Unix seconds or an aware datetime, not before the member's newest change; None is now.
+// All or nothing.
+void merge(Board& self, const py::args& others) {
+    std::vector<std::unique_ptr<Leaderboard>> boards;
+    for (const py::handle other : others) {
+        if (!py::isinstance<Board>(other))
+            throw engagehub::InvalidType("others must be Leaderboard, got " + convert::type_name(other));
+        boards.push_back(copy_of(py::cast<Board&>(other)));
+    }
+    if (boards.empty()) return;
+    self.guarded.with_released([&](Leaderboard& native) {
+        if (boards.size() == 1) {
+            native.merge(*boards[0]);
+            return;
+        }
+        // What doesn't fit together is found on the side, without a bound: the sums decide who must leave.
+        Leaderboard sum(*boards[0], Leaderboard::kUnbounded);
+        for (std::size_t i = 1; i < boards.size(); ++i) sum.merge(*boards[i]);
+        native.merge(sum);
+    });
+}
 
-Returns
--------
-float
-    The score as of ``at``.
+template <class Read>
+auto property(Read read) {
+    return [read](Board& board) { return board.guarded.with([&](Leaderboard& native) { return read(native); }); };
+}
 
-Raises
-------
-InvalidType, InvalidArgument
-    If an argument is refused, or ``at`` is late or beyond clock() + max_skew; nothing is changed.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> board = Leaderboard()
->>> board.set("ada", 10, at=0)
-10.0
-)")
-        .def(
-            "update",
-            [](PyLeaderboard& self, py::handle members, py::handle points, py::handle at) {
-                const convert::ItemBatch items(members, "members");
-                const convert::NumberBatch values(points, "points", items.size());
-                const auto instants = self.clock.change_instants(at, items.size());
-                for (std::size_t i = 0; i < items.size(); ++i) Leaderboard::require_points(values[i], "points");
-                self.guarded.with_released([&](Leaderboard& board) {
-                    engagehub::ItemKind held = board.kind();
-                    if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");
-                    for (std::size_t i = 0; i < items.size(); ++i) board.add(items[i], values[i], instants[i]);
-                });
-            },
-            py::arg("members"), py::arg("points"), py::arg("at") = py::none(),
-            R"(Add points to many members, as add does one by one; the GIL is released meanwhile.
+constexpr const char* kUpdateDoc = R"(Add points to many members, as add does one by one; the GIL is released meanwhile.
 
 Parameters
 ----------
@@ -174,10 +172,14 @@ Raises
 ------
 InvalidType, InvalidArgument
     If anything in the batch is refused; nothing is changed.
+MemoryError
+    If memory runs out: the board is valid, and the error's attribute ``applied`` says how many changes, from the first
+    on, were made.
 
 Notes
 -----
-O(k log n) for k changes. The batch is checked whole before its first change.
+O(k log n) for k changes, O(n + k) for a batch that is a good part of the board. The batch is checked whole before its
+first change, and copied before the GIL is released: what other threads do to the arrays meanwhile changes nothing.
 
 Examples
 --------
@@ -185,222 +187,9 @@ Examples
 >>> board.update(["ada", "bob", "ada"], [1, 5, 1], at=0)
 >>> board.score("ada"), board.rank("bob")
 (2.0, 1)
-)")
-        .def(
-            "score",
-            [](PyLeaderboard& self, py::handle member, py::handle at) {
-                const std::int64_t instant = self.clock.instant(at);
-                return with_member<Leaderboard>(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
-                    return board.score(slot, instant);
-                });
-            },
-            py::arg("member"), py::arg("at") = py::none(), R"(Return a member's score.
+)";
 
-Parameters
-----------
-member : int or str
-    A member on the board.
-at : int, float, datetime or None, default None
-    The instant to answer for, but never before the board's newest change; None is now.
-
-Returns
--------
-float
-    The decayed score; 0.0 where it is too small for a double.
-
-Raises
-------
-UnknownMember
-    If the member isn't on the board; it is a KeyError too.
-
-Notes
------
-O(1).
-
-Examples
---------
->>> board = Leaderboard(half_life="1h")
->>> _ = board.add("ada", 8, at=0)
->>> board.score("ada", at=3 * 3600)
-1.0
-)")
-        .def(
-            "rank",
-            [](PyLeaderboard& self, py::handle member, py::handle at) {
-                if (!at.is_none()) convert::instant(at);  // any instant has the same answer
-                return with_member<Leaderboard>(
-                    self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.rank(slot); });
-            },
-            py::arg("member"), py::arg("at") = py::none(),
-            R"(Return a member's 1-based rank under the tie policy; the highest score has rank 1.
-
-Parameters
-----------
-member : int or str
-    A member on the board.
-at : int, float, datetime or None, default None
-    The instant to answer for; decay never changes the order, so every instant has the same answer.
-
-Returns
--------
-int
-    The rank.
-
-Raises
-------
-UnknownMember
-    If the member isn't on the board.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> board = Leaderboard()
->>> board.update(["ada", "bob"], [1, 5], at=0)
->>> board.rank("ada")
-2
-)")
-        .def(
-            "percentile",
-            [](PyLeaderboard& self, py::handle member, py::handle at) {
-                if (!at.is_none()) convert::instant(at);  // any instant has the same answer
-                return with_member<Leaderboard>(
-                    self, member, [](Leaderboard& board, Leaderboard::Slot slot) { return board.percentile(slot); });
-            },
-            py::arg("member"), py::arg("at") = py::none(),
-            R"(Return the share of the board's members that stand strictly below, in percent.
-
-Parameters
-----------
-member : int or str
-    A member on the board.
-at : int, float, datetime or None, default None
-    The instant to answer for; decay never changes the order, so every instant has the same answer.
-
-Returns
--------
-float
-    0 to 100.
-
-Raises
-------
-UnknownMember
-    If the member isn't on the board.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> board = Leaderboard()
->>> board.update(["ada", "bob", "cy", "dee"], [1, 5, 9, 5], at=0)
->>> board.percentile("bob"), board.percentile("cy")
-(25.0, 75.0)
-)")
-        .def(
-            "count",
-            [](PyLeaderboard& self, py::handle low, py::handle high, py::handle at) {
-                const double least = limit_or(low, -kInfinity, "low");
-                const double most = limit_or(high, kInfinity, "high");
-                const std::int64_t instant = self.clock.instant(at);
-                return self.guarded.with([&](Leaderboard& board) {
-                    const auto [first, last] = positions_between(board, least, most, instant);
-                    return last - first;
-                });
-            },
-            py::arg("low") = py::none(), py::arg("high") = py::none(), py::arg("at") = py::none(),
-            R"(Count the members with low <= score <= high.
-
-Parameters
-----------
-low, high : int, float or None, default None
-    Inclusive limits; None is open.
-at : int, float, datetime or None, default None
-    The instant to answer for, but never before the board's newest change; None is now.
-
-Returns
--------
-int
-    How many.
-
-Raises
-------
-InvalidType, InvalidArgument
-    If a limit isn't a number or is NaN.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> board = Leaderboard()
->>> board.update(["ada", "bob"], [1, 5], at=0)
->>> board.count(2), board.count()
-(1, 2)
-)")
-        .def(
-            "remove",
-            [](PyLeaderboard& self, py::handle member, py::handle at) {
-                const std::int64_t instant = self.clock.instant(at);
-                return with_member<Leaderboard>(self, member, [&](Leaderboard& board, Leaderboard::Slot slot) {
-                    return board.remove(slot, instant);
-                });
-            },
-            py::arg("member"), py::arg("at") = py::none(), R"(Take a member off the board.
-
-Parameters
-----------
-member : int or str
-    A member on the board.
-at : int, float, datetime or None, default None
-    The instant of the score returned; None is now.
-
-Returns
--------
-float
-    The score that it had.
-
-Raises
-------
-UnknownMember
-    If the member isn't on the board.
-
-Notes
------
-O(log n).
-
-Examples
---------
->>> board = Leaderboard()
->>> _ = board.add("ada", 3, at=0)
->>> board.remove("ada"), len(board)
-(3.0, 0)
-)")
-        .def(
-            "merge",
-            [](PyLeaderboard& self, const py::args& others) {
-                std::vector<std::unique_ptr<Leaderboard>> boards;
-                for (const py::handle other : others) {
-                    if (!py::isinstance<PyLeaderboard>(other)) {
-                        throw engagehub::InvalidType("others must be Leaderboard, got " + convert::type_name(other));
-                    }
-                    boards.push_back(py::cast<PyLeaderboard&>(other).guarded.with_released([](Leaderboard& board) {
-                        return std::make_unique<Leaderboard>(board);
-                    }));
-                }
-                self.guarded.with_released([&](Leaderboard& board) {
-                    // All or nothing: what doesn't fit is found on the side.
-                    if (boards.size() > 1) {
-                        for (std::size_t i = 1; i < boards.size(); ++i) boards[0]->merge(*boards[i]);
-                    }
-                    if (!boards.empty()) board.merge(*boards[0]);
-                });
-            },
-            R"(Add other boards' scores to this one, member by member.
+constexpr const char* kMergeDoc = R"(Add other boards' scores to this one, member by member.
 
 Parameters
 ----------
@@ -418,7 +207,7 @@ InvalidArgument
 
 Notes
 -----
-O(m log n) for the m members of the others.
+O(n + m) for the m members of the others. A bounded board is filled with the highest sums.
 
 Examples
 --------
@@ -427,10 +216,9 @@ Examples
 >>> one.merge(two)
 >>> one.score("ada")
 7.0
-)")
-        .def(
-            "clear", [](PyLeaderboard& self) { self.guarded.with([](Leaderboard& board) { board.clear(); }); },
-            R"(Take all members off the board; the kind of member is free again.
+)";
+
+constexpr const char* kClearDoc = R"(Take all members off the board; the kind of member is free again.
 
 Notes
 -----
@@ -443,85 +231,92 @@ Examples
 >>> board.clear()
 >>> len(board)
 0
-)")
-        .def(
-            "_rows",
-            [](PyLeaderboard& self, py::handle first, py::handle count, py::handle at) {
-                const std::size_t from = convert::natural(first, "offset");
-                const std::size_t many = convert::natural(count, "limit");
-                const std::int64_t instant = self.clock.instant(at);
-                return to_list(
-                    self.guarded.with([&](Leaderboard& board) { return leaderboard_rows(board, from, many, instant); }),
-                    true);
-            })
-        .def(
-            "_around",
-            [](PyLeaderboard& self, py::handle member, py::handle neighbours, py::handle at) {
-                const std::size_t beside = convert::natural(neighbours, "n");
-                const std::int64_t instant = self.clock.instant(at);
-                return to_list(
-                    with_member<Leaderboard>(
-                        self, member,
-                        [&](Leaderboard& board, Leaderboard::Slot slot) {
-                            const std::size_t position = board.position(slot);
-                            const std::size_t first = position > beside ? position - beside : 0;
-                            const std::size_t after = std::min(beside, board.size() - position - 1);
-                            return leaderboard_rows(board, first, position - first + 1 + after, instant);
-                        }),
-                    true);
-            })
-        .def(
-            "_between",
-            [](PyLeaderboard& self, py::handle low, py::handle high, py::handle at) {
-                const double least = limit_or(low, -kInfinity, "low");
-                const double most = limit_or(high, kInfinity, "high");
-                const std::int64_t instant = self.clock.instant(at);
-                return to_list(
-                    self.guarded.with([&](Leaderboard& board) {
-                        const auto [first, last] = positions_between(board, least, most, instant);
-                        return leaderboard_rows(board, first, last - first, instant);
-                    }),
-                    true);
-            })
-        .def(
-            "__len__",
-            [](PyLeaderboard& self) { return self.guarded.with([](Leaderboard& board) { return board.size(); }); })
-        .def(
-            "__contains__",
-            [](PyLeaderboard& self, py::handle member) {
-                const ItemView view = convert::item(member, "member");
-                return self.guarded.with([&](Leaderboard& board) { return board.find(view).has_value(); });
-            })
-        .def("_check", [](PyLeaderboard& self) { self.guarded.with([](Leaderboard& board) { board.check(); }); })
-        .def_property_readonly(
-            "_half_life",
-            [](PyLeaderboard& self) {
-                return self.guarded.with([](Leaderboard& board) { return board.half_life().micros(); });
-            })
-        .def_property_readonly(
-            "max_skew", [](PyLeaderboard& self) { return self.clock.max_skew_seconds(); },
-            "Seconds that a stamp may be ahead of the clock; None trusts every stamp.")
-        .def_property_readonly(
-            "clock", [](PyLeaderboard& self) { return self.clock.callable(); },
-            "What answers «now»: the constructor's argument.")
-        .def_property_readonly(
-            "ties",
-            [](PyLeaderboard& self) {
-                return self.guarded.with([](Leaderboard& board) { return name_of(board.ties()); });
-            },
-            "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
-        .def_property_readonly(
-            "order",
-            [](PyLeaderboard& self) {
-                return self.guarded.with([](Leaderboard& board) { return name_of(board.order()); });
-            },
-            "How ties are listed: by \"arrival\" or by \"member\".")
-        .def_property_readonly(
-            "newest_at",
-            [](PyLeaderboard& self) -> py::object {
-                const auto newest = self.guarded.with([](Leaderboard& board) { return board.newest(); });
-                if (newest == std::numeric_limits<std::int64_t>::min()) return py::none();
-                return py::float_(convert::seconds(newest));
-            },
-            "The newest instant of any change, in Unix seconds, or None.");
+)";
+
+}  // namespace
+
+void register_leaderboard(py::module_& module) {
+    module.def("set_row_types", &RowTypes::set, py::arg("ranked"), py::arg("entry"), "Say what rows become.");
+    py::class_<Board> type(module, "Leaderboard", "See engagehub_core.Leaderboard.", collectable::setup<Board>());
+    type.def(py::init(&board_of_other), py::arg("other"));
+    type.def(py::init(&board_of_bytes), py::arg("data"), py::arg("clock"), py::arg("max_skew"));
+    type.def(
+        py::init(&board_of_options), py::arg("half_life"), py::arg("ties"), py::arg("order"), py::arg("max_members"),
+        py::arg("clock"), py::arg("max_skew"));
+    type.def(
+        py::init(&board_of_snapshot), py::arg("half_life"), py::arg("ties"), py::arg("order"), py::arg("max_members"),
+        py::arg("evicted"), py::arg("newest"), py::arg("rows"), py::arg("clock"), py::arg("max_skew"));
+    add_board_calls(type);
+    type.def(
+        "update", fastcall::method(&update), py::arg("members"), py::arg("points"), py::arg("at") = py::none(),
+        kUpdateDoc);
+    type.def("merge", fastcall::method(&merge), kMergeDoc);
+    type.def(
+        "clear", fastcall::method(+[](Board& board) {
+            board.guarded.with_released([](Leaderboard& native) { native.clear(); });
+        }),
+        kClearDoc);
+    type.def("_ranks", fastcall::method(+[](Board& board, py::handle members, std::optional<std::int64_t> missing) {
+                 return look_up<Leaderboard>(board, members, missing, [](const Leaderboard& native, Slot slot) {
+                     return static_cast<std::int64_t>(native.rank(slot));
+                 });
+             }));
+    type.def(
+        "_scores",
+        fastcall::method(+[](Board& board, py::handle members, py::handle at, std::optional<double> missing) {
+            const std::int64_t instant = board.clock.instant(at);
+            return look_up<Leaderboard>(board, members, missing, [&](const Leaderboard& native, Slot slot) {
+                return native.score(slot, instant);
+            });
+        }));
+    type.def("_prune", fastcall::method(+[](Board& board, py::handle below, py::handle at) {
+                 const double limit = convert::number(below, "below");
+                 const std::int64_t instant = board.clock.instant(at);
+                 return board.guarded.with_released([&](Leaderboard& native) { return native.prune(limit, instant); });
+             }));
+    type.def(
+        "_rebuild", fastcall::method(+[](Board& board, std::int64_t half_life) {
+            board.guarded.with_released([&](Leaderboard& native) { native.rebuild(HalfLife::of_micros(half_life)); });
+        }));
+    type.def("_as_of", fastcall::method(+[](Board& board, py::handle at) {
+                 const std::int64_t instant = board.clock.instant(at);
+                 return board.guarded.with([&](Leaderboard& native) { return native.as_of(instant); });
+             }));
+    type.def("_to_bytes", fastcall::method(&sketch_state::to_bytes<Board>));
+    type.def("_snapshot", fastcall::method(&snapshot_of));
+    type.def("__len__", fastcall::method(+[](Board& board) {
+                 return board.guarded.with([](Leaderboard& native) { return native.size(); });
+             }));
+    type.def("__contains__", fastcall::method(+[](Board& board, py::handle member) {
+                 const ItemView view = convert::item(member, "member");
+                 return board.guarded.with([&](Leaderboard& native) { return native.find(view).has_value(); });
+             }));
+    type.def("_check", fastcall::method(+[](Board& board) {
+                 board.guarded.with_released([](Leaderboard& native) { native.check(); });
+             }));
+    type.def_property_readonly("_half_life", property([](Leaderboard& native) { return native.half_life().micros(); }));
+    type.def_property_readonly("_newest", [](Board& board) {
+        return micros_or_none(board.guarded.with([](Leaderboard& native) { return native.newest(); }));
+    });
+    type.def_property_readonly(
+        "max_members",
+        [](Board& board) {
+            return count_or_none(board.guarded.with([](Leaderboard& native) { return native.max_members(); }));
+        },
+        "How many members there is room for; None is without a bound.");
+    type.def_property_readonly(
+        "evicted", property([](Leaderboard& native) { return native.evicted(); }),
+        "How many times a member has left because the board was full.");
+    type.def_property_readonly(
+        "max_skew", [](Board& board) { return board.clock.max_skew_seconds(); },
+        "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
+    type.def_property_readonly(
+        "clock", [](Board& board) { return board.clock.callable(); },
+        "What answers «now»: the constructor's argument.");
+    type.def_property_readonly(
+        "ties", property([](Leaderboard& native) { return name_of(native.ties()); }),
+        "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".");
+    type.def_property_readonly(
+        "order", property([](Leaderboard& native) { return name_of(native.order()); }),
+        "How ties are listed: by \"arrival\" or by \"member\".");
 }

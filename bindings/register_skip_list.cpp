@@ -3,7 +3,7 @@
 
 #include <pybind11/stl.h>
 
-#include <limits>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +13,7 @@
 #include <engagehub/ranking/ranked_map.hpp>
 
 #include "convert.hpp"
+#include "fastcall.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
 #include "ranking_rows.hpp"
@@ -25,18 +26,31 @@ using engagehub::Leaderboard;
 using engagehub::RankedMap;
 using engagehub::Scaled;
 
-struct PySkipList : MadeByInit {
-    PySkipList(Ties ties, TieOrder order) : guarded(ties, order) {}
+struct RankedList : MadeByInit {
+    RankedList(Ties ties, TieOrder order) : guarded(ties, order) {}
+    explicit RankedList(const RankedMap& other) : guarded(other) {}
+
+    // The rows of a part of the listing, which find(map) answers.
+    template <class Find>
+    std::vector<OwnedRow> rows(Find&& find) {
+        std::vector<OwnedRow> rows;
+        const auto collect = [&](RankedMap& map, const Span& span) {
+            map.visit(span.first, span.count, [&](const RankedMap::Row& row) {
+                rows.emplace_back(row.rank, map.member(row.slot), map.score(row.slot).to_double(), 0);
+            });
+        };
+        const bool is_long = guarded.with([&](RankedMap& map) {
+            const Span span = find(map);
+            if (span.is_long(map.size())) return true;
+            collect(map, span);
+            return false;
+        });
+        if (is_long) guarded.with_released([&](RankedMap& map) { collect(map, find(map)); });
+        return rows;
+    }
+
     Guarded<RankedMap> guarded;
 };
-
-std::vector<OwnedRow> skip_list_rows(const RankedMap& map, std::size_t first, std::size_t count) {
-    std::vector<OwnedRow> rows;
-    map.visit(first, count, [&](const RankedMap::Row& row) {
-        rows.push_back(owned(row.rank, map.member(row.slot), row.key.to_double(), 0));
-    });
-    return rows;
-}
 
 double require_score(py::handle object, const char* argument) {
     const double score = convert::number(object, argument);
@@ -44,24 +58,160 @@ double require_score(py::handle object, const char* argument) {
     return score;
 }
 
-}  // namespace
+Span span_between(const RankedMap& map, const Limits& limits) {
+    return Span::between(
+        map.count_while([&](const Scaled& score) { return score.to_double() > limits.high; }),
+        map.count_while([&](const Scaled& score) { return score.to_double() >= limits.low; }));
+}
 
-void register_skip_list(py::module_& module) {
-    py::class_<PySkipList>(module, "SkipList", "See engagehub_core.SkipList.")
-        .def(
-            py::init([](const std::string& ties, const std::string& order) {
-                return made<PySkipList>(ties_named(ties), order_named(order));
-            }),
-            py::arg("ties"), py::arg("order"))
-        .def(
-            "set",
-            [](PySkipList& self, py::handle member, py::handle score) {
-                const ItemView view = convert::item(member, "member");
-                const double value = require_score(score, "score");
-                self.guarded.with([&](RankedMap& map) { map.assign(view, Scaled::of_double(value)); });
-                return value + 0.0;
-            },
-            py::arg("member"), py::arg("score"), R"(Give a member a score, whether or not it is present.
+template <class Position>
+PyObject* pop(RankedList& list, Position&& position) {
+    const auto row = list.guarded.with([&](RankedMap& map) -> std::optional<OwnedRow> {
+        if (map.size() == 0) return std::nullopt;
+        const Slot slot = map.at(position(map));
+        OwnedRow popped(map.rank(slot), map.member(slot), map.score(slot).to_double(), 0);
+        map.erase(slot);
+        return popped;
+    });
+    if (!row) throw py::index_error("the list must have a row to pop, but it is empty");
+    return RowTypes::ranked(*row).release().ptr();
+}
+
+PyObject* set_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<2> kSignature{"set", 2, 2, {"member", "score"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self).guarded;
+        const ItemView member = convert::item(bound[0], "member");
+        const double score = require_score(bound[1], "score");
+        list.with([&](RankedMap& map) { map.assign(member, Scaled::of_double(score)); });
+        return PyFloat_FromDouble(score + 0.0);
+    });
+}
+
+PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<2> kSignature{"add", 2, 2, {"member", "amount"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self).guarded;
+        const ItemView member = convert::item(bound[0], "member");
+        const Scaled amount = Scaled::of_double(require_score(bound[1], "amount"));
+        return PyFloat_FromDouble(list.with([&](RankedMap& map) { return map.add(member, amount).to_double(); }));
+    });
+}
+
+PyObject* score(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<1> kSignature{"score", 1, 1, {"member"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        return PyFloat_FromDouble(with_member<RankedMap>(list, bound[0], [](RankedMap& map, Slot slot) {
+            return map.score(slot).to_double();
+        }));
+    });
+}
+
+PyObject* rank(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<1> kSignature{"rank", 1, 1, {"member"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        return PyLong_FromSize_t(
+            with_member<RankedMap>(list, bound[0], [](RankedMap& map, Slot slot) { return map.rank(slot); }));
+    });
+}
+
+PyObject* remove(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<1> kSignature{"remove", 1, 1, {"member"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        return PyFloat_FromDouble(with_member<RankedMap>(list, bound[0], [](RankedMap& map, Slot slot) {
+            const double score = map.score(slot).to_double();
+            map.erase(slot);
+            return score;
+        }));
+    });
+}
+
+PyObject* at(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<1> kSignature{"at", 1, 1, {"position"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        const std::int64_t position = convert::integer(bound[0], "position");
+        std::size_t size = 0;
+        const auto rows = list.rows([&](RankedMap& map) {
+            size = map.size();
+            const auto length = static_cast<std::int64_t>(size);
+            if (position < -length || position >= length) return Span{0, 0};
+            return Span{static_cast<std::size_t>(position < 0 ? position + length : position), 1};
+        });
+        if (rows.empty()) {
+            throw py::index_error(
+                size == 0 ? "position must be that of a row, but the list is empty"
+                          : "position must be from -" + std::to_string(size) + " to " + std::to_string(size - 1) +
+                        ", got " + std::to_string(position));
+        }
+        return RowTypes::ranked(rows[0]).release().ptr();
+    });
+}
+
+PyObject* range_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<2> kSignature{"range", 2, 2, {"start", "stop"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        const std::size_t start = convert::natural(bound[0], "start");
+        const std::size_t stop = convert::natural(bound[1], "stop");
+        const Span span{start, stop > start ? stop - start : 0};
+        return list_of(list.rows([&](RankedMap& /*map*/) { return span; }), RowTypes::ranked);
+    });
+}
+
+PyObject* between(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<2> kSignature{"between", 0, 2, {"low", "high"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        const Limits limits(or_none(bound[0]), or_none(bound[1]));
+        return list_of(list.rows([&](RankedMap& map) { return span_between(map, limits); }), RowTypes::ranked);
+    });
+}
+
+PyObject* count_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<2> kSignature{"count", 0, 2, {"low", "high"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self).guarded;
+        const Limits limits(or_none(bound[0]), or_none(bound[1]));
+        return PyLong_FromSize_t(list.with([&](RankedMap& map) { return span_between(map, limits).count; }));
+    });
+}
+
+PyObject* pop_highest(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<0> kSignature{"pop_highest", 0, 0, {}};
+        fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        return pop(list, [](RankedMap& /*map*/) { return std::size_t{0}; });
+    });
+}
+
+PyObject* pop_lowest(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<0> kSignature{"pop_lowest", 0, 0, {}};
+        fastcall::bind(kSignature, given, count, keywords);
+        auto& list = fastcall::self_of<RankedList>(self);
+        return pop(list, [](RankedMap& map) { return map.size() - 1; });
+    });
+}
+
+// clang-format off
+PyMethodDef set_definition = fastcall::definition("set", set_, R"doc(set($self, /, member, score)
+--
+
+Give a member a score, whether or not it is present.
 
 Parameters
 ----------
@@ -89,20 +239,12 @@ Examples
 >>> ranked = SkipList()
 >>> ranked.set("ada", 10)
 10.0
-)")
-        .def(
-            "add",
-            [](PySkipList& self, py::handle member, py::handle amount) {
-                const ItemView view = convert::item(member, "member");
-                const double value = require_score(amount, "amount");
-                return self.guarded.with([&](RankedMap& map) {
-                    Scaled key = Scaled::of_double(value);
-                    if (const auto slot = map.find(view)) key = map.key(*slot) + key;
-                    map.assign(view, key);
-                    return key.to_double();
-                });
-            },
-            py::arg("member"), py::arg("amount"), R"(Add to a member's score; a member that isn't present starts at 0.
+)doc");
+
+PyMethodDef add_definition = fastcall::definition("add", add, R"doc(add($self, /, member, amount)
+--
+
+Add to a member's score; a member that isn't present starts at 0.
 
 Parameters
 ----------
@@ -130,51 +272,12 @@ Examples
 >>> ranked = SkipList()
 >>> ranked.add("ada", 10), ranked.add("ada", -3)
 (10.0, 7.0)
-)")
-        .def(
-            "update",
-            [](PySkipList& self, py::handle members, py::handle scores) {
-                const convert::ItemBatch items(members, "members");
-                const convert::NumberBatch values(scores, "scores", items.size());
-                for (std::size_t i = 0; i < items.size(); ++i) Leaderboard::require_points(values[i], "scores");
-                self.guarded.with_released([&](RankedMap& map) {
-                    engagehub::ItemKind held = map.kind();
-                    if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");
-                    for (std::size_t i = 0; i < items.size(); ++i) map.assign(items[i], Scaled::of_double(values[i]));
-                });
-            },
-            py::arg("members"), py::arg("scores"), R"(Set many scores at once; the GIL is released meanwhile.
+)doc");
 
-Parameters
-----------
-members : sequence of int or str, or integer array
-    All of one kind.
-scores : number, sequence of numbers or array
-    One for all, or as many as members.
+PyMethodDef score_definition = fastcall::definition("score", score, R"doc(score($self, /, member)
+--
 
-Raises
-------
-InvalidType, InvalidArgument
-    If anything in the batch is refused; nothing is changed.
-
-Notes
------
-O(k log n) for k members. The batch is checked whole before its first change.
-
-Examples
---------
->>> ranked = SkipList()
->>> ranked.update(["ada", "bob"], [10, 20])
->>> ranked.rank("bob")
-1
-)")
-        .def(
-            "score",
-            [](PySkipList& self, py::handle member) {
-                return with_member<RankedMap>(
-                    self, member, [](RankedMap& map, RankedMap::Slot slot) { return map.key(slot).to_double(); });
-            },
-            py::arg("member"), R"(Return a member's score.
+Return a member's score.
 
 Parameters
 ----------
@@ -201,14 +304,12 @@ Examples
 >>> _ = ranked.set("ada", 10)
 >>> ranked.score("ada")
 10.0
-)")
-        .def(
-            "rank",
-            [](PySkipList& self, py::handle member) {
-                return with_member<RankedMap>(
-                    self, member, [](RankedMap& map, RankedMap::Slot slot) { return map.rank(slot); });
-            },
-            py::arg("member"), R"(Return a member's 1-based rank under the tie policy; the highest score has rank 1.
+)doc");
+
+PyMethodDef rank_definition = fastcall::definition("rank", rank, R"doc(rank($self, /, member)
+--
+
+Return a member's 1-based rank under the tie policy; the highest score has rank 1.
 
 Parameters
 ----------
@@ -235,17 +336,12 @@ Examples
 >>> ranked.update(["ada", "bob", "cy"], [10, 10, 5])
 >>> ranked.rank("ada"), ranked.rank("bob"), ranked.rank("cy")
 (1, 1, 3)
-)")
-        .def(
-            "remove",
-            [](PySkipList& self, py::handle member) {
-                return with_member<RankedMap>(self, member, [](RankedMap& map, RankedMap::Slot slot) {
-                    const double score = map.key(slot).to_double();
-                    map.erase(slot);
-                    return score;
-                });
-            },
-            py::arg("member"), R"(Remove a member.
+)doc");
+
+PyMethodDef remove_definition = fastcall::definition("remove", remove, R"doc(remove($self, /, member)
+--
+
+Remove a member.
 
 Parameters
 ----------
@@ -272,21 +368,108 @@ Examples
 >>> _ = ranked.set("ada", 10)
 >>> ranked.remove("ada"), len(ranked)
 (10.0, 0)
-)")
-        .def(
-            "count",
-            [](PySkipList& self, py::handle low, py::handle high) {
-                const double least = limit_or(low, -kInfinity, "low");
-                const double most = limit_or(high, kInfinity, "high");
-                return self.guarded.with([&](RankedMap& map) {
-                    const std::size_t first =
-                        map.count_while([&](const Scaled& key) { return key.to_double() > most; });
-                    const std::size_t last =
-                        map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
-                    return last > first ? last - first : 0;
-                });
-            },
-            py::arg("low") = py::none(), py::arg("high") = py::none(), R"(Count the members with low <= score <= high.
+)doc");
+
+PyMethodDef at_definition = fastcall::definition("at", at, R"doc(at($self, /, position)
+--
+
+Return the row at a 0-based position; negative ones count from the end.
+
+Parameters
+----------
+position : int
+    From -len to len - 1.
+
+Returns
+-------
+Ranked
+    Rank, member and score.
+
+Raises
+------
+IndexError
+    If there is no such position.
+
+Notes
+-----
+O(log n).
+
+Examples
+--------
+>>> ranked = SkipList()
+>>> ranked.update(["ada", "bob"], [30, 10])
+>>> ranked.at(-1)
+Ranked(rank=2, member='bob', score=10.0)
+)doc");
+
+PyMethodDef range_definition = fastcall::definition("range", range_, R"doc(range($self, /, start, stop)
+--
+
+Return the rows at the 0-based positions from start up to, not including, stop.
+
+Parameters
+----------
+start, stop : int
+    At least 0; positions past the end give no rows.
+
+Returns
+-------
+list of Ranked
+    Highest first.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If a position isn't an int or is negative.
+
+Notes
+-----
+O(log n + k) for k rows.
+
+Examples
+--------
+>>> ranked = SkipList()
+>>> ranked.update(["ada", "bob", "cy"], [30, 10, 20])
+>>> [row.member for row in ranked.range(1, 3)]
+['cy', 'bob']
+)doc");
+
+PyMethodDef between_definition = fastcall::definition("between", between, R"doc(between($self, /, low=None, high=None)
+--
+
+Return the rows with low <= score <= high.
+
+Parameters
+----------
+low, high : int, float or None, default None
+    Inclusive limits; None is open.
+
+Returns
+-------
+list of Ranked
+    Highest first.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If a limit isn't a number or is NaN.
+
+Notes
+-----
+O(log n + k) for k rows.
+
+Examples
+--------
+>>> ranked = SkipList()
+>>> ranked.update(["ada", "bob", "cy"], [30, 10, 20])
+>>> [row.member for row in ranked.between(15)]
+['ada', 'cy']
+)doc");
+
+PyMethodDef count_definition = fastcall::definition("count", count_, R"doc(count($self, /, low=None, high=None)
+--
+
+Count the members with low <= score <= high.
 
 Parameters
 ----------
@@ -313,44 +496,115 @@ Examples
 >>> ranked.update(["ada", "bob", "cy"], [10, 7, 5])
 >>> ranked.count(6), ranked.count(5, 7)
 (2, 2)
-)")
-        .def(
-            "_rows",
-            [](PySkipList& self, py::handle first, py::handle count) {
-                const std::size_t from = convert::natural(first, "start");
-                const std::size_t many = convert::natural(count, "count");
-                return to_list(
-                    self.guarded.with([&](RankedMap& map) { return skip_list_rows(map, from, many); }), false);
-            })
-        .def(
-            "_between",
-            [](PySkipList& self, py::handle low, py::handle high) {
-                const double least = limit_or(low, -kInfinity, "low");
-                const double most = limit_or(high, kInfinity, "high");
-                return to_list(
-                    self.guarded.with([&](RankedMap& map) {
-                        const std::size_t first =
-                            map.count_while([&](const Scaled& key) { return key.to_double() > most; });
-                        const std::size_t last =
-                            map.count_while([&](const Scaled& key) { return key.to_double() >= least; });
-                        return skip_list_rows(map, first, last > first ? last - first : 0);
-                    }),
-                    false);
-            })
-        .def(
-            "_load",
-            [](PySkipList& self, PySkipList& other) {
-                const auto snapshot =
-                    other.guarded.with([](RankedMap& map) { return std::make_unique<RankedMap>(map); });
-                self.guarded.with_released([&](RankedMap& map) {
-                    snapshot->visit(0, snapshot->size(), [&](const RankedMap::Row& row) {
-                        map.assign(snapshot->member(row.slot), row.key);
-                    });
-                });
-            })
-        .def(
-            "clear", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.clear(); }); },
-            R"(Remove all members; the kind of member is free again.
+)doc");
+
+PyMethodDef pop_highest_definition = fastcall::definition("pop_highest", pop_highest, R"doc(pop_highest($self, /)
+--
+
+Remove the highest row and return it.
+
+Returns
+-------
+Ranked
+    Rank, member and score that it had.
+
+Raises
+------
+IndexError
+    If the list is empty.
+
+Notes
+-----
+O(log n).
+
+Examples
+--------
+>>> ranked = SkipList()
+>>> ranked.update(["ada", "bob"], [30, 10])
+>>> ranked.pop_highest()
+Ranked(rank=1, member='ada', score=30.0)
+)doc");
+
+PyMethodDef pop_lowest_definition = fastcall::definition("pop_lowest", pop_lowest, R"doc(pop_lowest($self, /)
+--
+
+Remove the lowest row and return it.
+
+Returns
+-------
+Ranked
+    Rank, member and score that it had.
+
+Raises
+------
+IndexError
+    If the list is empty.
+
+Notes
+-----
+O(log n).
+
+Examples
+--------
+>>> ranked = SkipList()
+>>> ranked.update(["ada", "bob"], [30, 10])
+>>> ranked.pop_lowest()
+Ranked(rank=2, member='bob', score=10.0)
+)doc");
+
+// clang-format on
+
+void update(RankedList& list, py::handle members, py::handle scores) {
+    count_applied([&](std::size_t& done) {
+        const convert::ItemBatch items(members, "members");
+        const convert::NumberBatch values(scores, "scores", items.size());
+        for (std::size_t i = 0; i < items.size(); ++i) Leaderboard::require_points(values[i], "scores");
+        list.guarded.with_released([&](RankedMap& map) {
+            engagehub::ItemKind held = map.kind();
+            if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");
+            map.assign(items, values, items.size(), done);
+        });
+    });
+}
+
+py::list members_of(RankedList& list) {
+    const auto rows = list.rows([](RankedMap& map) { return Span{0, map.size()}; });
+    py::list members(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) members[i] = convert::to_python(rows[i].member());
+    return members;
+}
+
+constexpr const char* kUpdateDoc = R"(Set many scores at once; the GIL is released meanwhile.
+
+Parameters
+----------
+members : sequence of int or str, or integer array
+    All of one kind.
+scores : number, sequence of numbers or array
+    One for all, or as many as members.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If anything in the batch is refused; nothing is changed.
+MemoryError
+    If memory runs out: the list is valid, and the error's attribute ``applied`` says how many members, from the first
+    on, were set.
+
+Notes
+-----
+O(k log n) for k members, O(n + k) for a batch that is a good part of the list. The batch is checked whole before its
+first change, and copied before the GIL is released: what other threads do to the arrays meanwhile changes nothing.
+
+Examples
+--------
+>>> ranked = SkipList()
+>>> ranked.update(["ada", "bob"], [10, 20])
+>>> ranked.rank("bob")
+1
+)";
+
+constexpr const char* kClearDoc = R"(Remove all members; the kind of member is free again.
 
 Notes
 -----
@@ -363,21 +617,59 @@ Examples
 >>> ranked.clear()
 >>> len(ranked)
 0
-)")
-        .def("__len__", [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return map.size(); }); })
-        .def(
-            "__contains__",
-            [](PySkipList& self, py::handle member) {
-                const ItemView view = convert::item(member, "member");
-                return self.guarded.with([&](RankedMap& map) { return map.find(view).has_value(); });
-            })
-        .def("_check", [](PySkipList& self) { self.guarded.with([](RankedMap& map) { map.check(); }); })
-        .def_property_readonly(
-            "ties",
-            [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); },
-            "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".")
-        .def_property_readonly(
-            "order",
-            [](PySkipList& self) { return self.guarded.with([](RankedMap& map) { return name_of(map.order()); }); },
-            "How ties are listed: by \"arrival\" or by \"member\".");
+)";
+
+}  // namespace
+
+void register_skip_list(py::module_& module) {
+    py::class_<RankedList> type(module, "SkipList", "See engagehub_core.SkipList.");
+    type.def(
+        py::init([](RankedList& other) {
+            const auto copy =
+                other.guarded.with_released([](RankedMap& map) { return std::make_unique<RankedMap>(map); });
+            return made<RankedList>(*copy);
+        }),
+        py::arg("other"));
+    type.def(
+        py::init([](const std::string& ties, const std::string& order) {
+            return made<RankedList>(ties_named(ties), order_named(order));
+        }),
+        py::arg("ties"), py::arg("order"));
+    for (PyMethodDef* definition :
+         {&set_definition, &add_definition, &score_definition, &rank_definition, &remove_definition, &at_definition,
+          &range_definition, &between_definition, &count_definition, &pop_highest_definition, &pop_lowest_definition})
+        fastcall::add(type, *definition);
+    type.def("update", fastcall::method(&update), py::arg("members"), py::arg("scores"), kUpdateDoc);
+    type.def(
+        "clear",
+        fastcall::method(+[](RankedList& list) { list.guarded.with_released([](RankedMap& map) { map.clear(); }); }),
+        kClearDoc);
+    type.def("_ranks", fastcall::method(+[](RankedList& list, py::handle members, std::optional<std::int64_t> missing) {
+                 return look_up<RankedMap>(list, members, missing, [](const RankedMap& map, Slot slot) {
+                     return static_cast<std::int64_t>(map.rank(slot));
+                 });
+             }));
+    type.def("_scores", fastcall::method(+[](RankedList& list, py::handle members, std::optional<double> missing) {
+                 return look_up<RankedMap>(list, members, missing, [](const RankedMap& map, Slot slot) {
+                     return map.score(slot).to_double();
+                 });
+             }));
+    type.def("_members", fastcall::method(&members_of));
+    type.def("__len__", fastcall::method(+[](RankedList& list) {
+                 return list.guarded.with([](RankedMap& map) { return map.size(); });
+             }));
+    type.def("__contains__", fastcall::method(+[](RankedList& list, py::handle member) {
+                 const ItemView view = convert::item(member, "member");
+                 return list.guarded.with([&](RankedMap& map) { return map.find(view).has_value(); });
+             }));
+    type.def("_check", fastcall::method(+[](RankedList& list) {
+                 list.guarded.with_released([](RankedMap& map) { map.check(); });
+             }));
+    type.def_property_readonly(
+        "ties", [](RankedList& list) { return list.guarded.with([](RankedMap& map) { return name_of(map.ties()); }); },
+        "Which ranks equal scores get: \"competition\", \"dense\" or \"ordinal\".");
+    type.def_property_readonly(
+        "order",
+        [](RankedList& list) { return list.guarded.with([](RankedMap& map) { return name_of(map.order()); }); },
+        "How ties are listed: by \"arrival\" or by \"member\".");
 }

@@ -273,10 +273,12 @@ def test_bad_options_are_refused_by_name(arguments, message):
 
 def test_negative_sizes_are_refused():
     board = Leaderboard()
-    with pytest.raises(InvalidArgument, match="limit must be at least 0, got -1"):
+    with pytest.raises(InvalidArgument, match="n must be at least 0, got -1"):
         board.top(-1)
-    with pytest.raises(InvalidType, match="limit must be int, got float"):
+    with pytest.raises(InvalidType, match="n must be int, got float"):
         board.top(1.0)
+    with pytest.raises(InvalidArgument, match="limit must be at least 0, got -2"):
+        board.page(0, -2)
     with pytest.raises(InvalidArgument, match="high must be finite, got nan"):
         board.count(0, float("nan"))
     assert board.count(float("-inf"), float("inf")) == 0

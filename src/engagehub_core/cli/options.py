@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from engagehub_core import Leaderboard
 from engagehub_core.durations import parse_duration
 from engagehub_core.errors import EngageHubError
 from engagehub_core.replay.answers import WINDOWS
@@ -56,9 +57,11 @@ def _half_life(_context: click.Context, _option: click.Parameter, value: str | N
     if value is None or value.strip().lower() == "none":
         return value and "none"
     try:
-        return timedelta(microseconds=parse_duration(value, "half-life"))
+        half_life = timedelta(microseconds=parse_duration(value, "half-life"))
+        Leaderboard(half_life)  # which knows what is too short
     except EngageHubError as error:
         raise click.BadParameter(str(error)) from error
+    return half_life
 
 
 def _windows(_context: click.Context, _option: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:

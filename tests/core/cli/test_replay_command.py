@@ -136,6 +136,7 @@ def test_options_reach_the_answers(engage):
         (["events.csv", "--db", "sqlite:///"], "a path is needed"),
         (["events.csv", "--at", "soon"], "must be ISO 8601"),
         (["events.csv", "--half-life", "soon"], "half-life must be a number and a unit"),
+        (["events.csv", "--half-life", "5us"], "half_life must be at least 1 millisecond for a board"),
         (["events.csv", "--window", "0s"], "window must be between"),
         (["events.csv", "--points", "message"], "points must be KIND=NUMBER"),
         (["events.csv", "--points", "message=-1"], "points of message must be"),

@@ -37,12 +37,16 @@ def remembered(path, *communities):
 
 
 def test_the_last_replay_of_each_community_is_remembered(path, file):
-    replayed(file, path, Question(points={"message": 2.0}, half_life_micros=5))
-    assert remembered(path, "school", "club", "nobody") == [({"message": 2.0}, 5), ({"message": 2.0}, 5), DEFAULTS]
+    replayed(file, path, Question(points={"message": 2.0}, half_life_micros=5_000))
+    assert remembered(path, "school", "club", "nobody") == [
+        ({"message": 2.0}, 5_000),
+        ({"message": 2.0}, 5_000),
+        DEFAULTS,
+    ]
     replayed(
         file, path, Question(points={"join": 1.0}, half_life_micros=None), limit=1
     )  # stored before, and yet a replay
-    assert remembered(path, "school", "club") == [({"join": 1.0}, None), ({"message": 2.0}, 5)]
+    assert remembered(path, "school", "club") == [({"join": 1.0}, None), doubled]
 
 
 def test_events_that_no_replay_wrote_have_the_defaults_and_change_nothing(path, file):

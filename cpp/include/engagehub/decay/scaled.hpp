@@ -31,6 +31,12 @@ struct Scaled {
         return result;
     }
 
+    // Whether the invariants hold, for what comes from outside.
+    bool is_normalised() const {
+        if (mantissa == 0.0) return exponent == 0 && !std::signbit(mantissa);
+        return std::abs(mantissa) >= 1.0 && std::abs(mantissa) < 2.0;
+    }
+
     // The nearest double: 0.0 or infinity where it is out of range.
     double to_double() const {
         if (mantissa == 0.0) return 0.0;

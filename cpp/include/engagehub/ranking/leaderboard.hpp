@@ -50,6 +50,8 @@ public:
         if (max_members == 0) throw InvalidArgument("max_members must be at least 1, got 0");
     }
     Leaderboard(const Leaderboard&) = default;
+    // A copy with another bound, which must not be below the other's size.
+    Leaderboard(const Leaderboard& other, std::size_t max_members) : Leaderboard(other) { max_members_ = max_members; }
     Leaderboard& operator=(const Leaderboard&) = delete;
 
     HalfLife half_life() const { return half_life_; }
@@ -134,8 +136,8 @@ public:
         return before - size();
     }
 
-    // Goes on with another half-life: each member has the score that it had at the newest change. One that has faded out
-    // of the range of doubles may become zero.
+    // Goes on with another half-life: each member has the score that it had at the newest change. One that has faded
+    // out of the range of doubles may become zero.
     void rebuild(HalfLife half_life) {
         const RankKeyCodec codec(half_life);
         const std::int64_t at = std::max(newest_, kFirstInstant);
@@ -193,6 +195,8 @@ public:
         evict();
     }
 
+    // What a stored sum is worth as of the newest change.
+    double shown(const Scaled& stored) const { return newest_ == kNever ? 0.0 : half_life_.read(stored, newest_); }
     double score(Slot slot, std::int64_t at) const { return half_life_.read(ranking_.score(slot), as_of(at)); }
     std::int64_t last_at(Slot slot) const { return last_[slot]; }
     std::size_t rank(Slot slot) const { return ranking_.rank(slot); }
@@ -214,17 +218,23 @@ public:
         });
     }
 
-    // Up to count rows from a 0-based position on.
-    std::vector<Row> rows(std::size_t first, std::size_t count, std::int64_t at) const {
-        std::vector<Row> result;
-        if (first >= size()) return result;
-        result.reserve(std::min(count, size() - first));
+    // Calls visit(Row) for up to count rows from a 0-based position on; the members are borrowed.
+    template <class Visit>
+    void visit(std::size_t first, std::size_t count, std::int64_t at, Visit&& visit) const {
+        if (first >= size()) return;
         ranking_.visit_slots(first, std::min(count, kAhead), [&](Slot slot) { prefetch(slot); });
         const Scaled weight = half_life_.weight(as_of(at));
         ranking_.visit(first, count, [&](const RankedMap::Row& row) {
             const double score = (ranking_.score(row.slot) / weight).to_double();
-            result.push_back({row.rank, ranking_.member(row.slot), score, last_[row.slot]});
+            visit(Row{row.rank, ranking_.member(row.slot), score, last_[row.slot]});
         });
+    }
+
+    // The rows that visit() would visit.
+    std::vector<Row> rows(std::size_t first, std::size_t count, std::int64_t at) const {
+        std::vector<Row> result;
+        if (first < size()) result.reserve(std::min(count, size() - first));
+        visit(first, count, at, [&](const Row& row) { result.push_back(row); });
         return result;
     }
 

@@ -4,7 +4,6 @@
 // Failure: read() throws Corrupted or Incompatible, as open_format() does.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -81,9 +80,7 @@ Snapshot read(std::string_view bytes) {
     for (auto& row : snapshot.rows) {
         row.score.mantissa = reader.get_double();
         row.score.exponent = reader.get_signed();
-        const double magnitude = std::abs(row.score.mantissa);
-        const bool is_zero = magnitude == 0.0 && !std::signbit(row.score.mantissa) && row.score.exponent == 0;
-        if (!is_zero && !(magnitude >= 1.0 && magnitude < 2.0)) reader.fail("has an impossible score");
+        if (!row.score.is_normalised()) reader.fail("has an impossible score");
         row.last_at = reader.get_signed();
         if (kind == ItemKind::kText) {
             row.member = ItemView::of(reader.get_text());

@@ -119,6 +119,19 @@ public:
         return *slot;
     }
 
+    // Adds to the score of a member, who starts at zero; the new score.
+    Scaled add(const ItemView& member, const Scaled& amount) {
+        const std::uint64_t hash = ItemTable::hash(member);
+        const auto slot = find(member, hash);
+        const Scaled sum = slot ? score(*slot) + amount : amount;
+        if (slot) {
+            move(*slot, sum);
+        } else {
+            insert(member, hash, sum);
+        }
+        return sum;
+    }
+
     // As assign() for one after the other of size members and scores, which have been checked. A std::bad_alloc leaves
     // a valid map with the first done of them assigned.
     template <class Members, class Scores>

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+// Purpose: the object behind engagehub_core.Leaderboard: the native board, its lock and its clock.
+// Thread safety: the board through the guard; the clock is Python code and is called before the lock is taken.
+#pragma once
+
+#include "python.hpp"
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <engagehub/ranking/leaderboard.hpp>
+
+#include "clock.hpp"
+#include "guarded.hpp"
+#include "made_by_init.hpp"
+#include "ranking_rows.hpp"
+
+namespace ranking {
+
+using engagehub::Leaderboard;
+
+struct Board : MadeByInit {
+    template <class... Arguments>
+    explicit Board(Clock its_clock, Arguments&&... arguments)
+        : guarded(std::forward<Arguments>(arguments)...), clock(std::move(its_clock)) {}
+
+    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
+    void clear() { clock.clear(); }
+
+    // The rows of a part of the listing, which find(board, instant) answers.
+    template <class Find>
+    std::vector<OwnedRow> rows(std::int64_t instant, Find&& find) {
+        std::vector<OwnedRow> rows;
+        const auto collect = [&](Leaderboard& board, const Span& span) {
+            board.visit(span.first, span.count, instant, [&](const Leaderboard::Row& row) {
+                rows.emplace_back(row.rank, row.member, row.score, row.last_at);
+            });
+        };
+        const bool is_long = guarded.with([&](Leaderboard& board) {
+            const Span span = find(board);
+            if (span.is_long(board.size())) return true;
+            collect(board, span);
+            return false;
+        });
+        if (is_long) guarded.with_released([&](Leaderboard& board) { collect(board, find(board)); });
+        return rows;
+    }
+
+    Guarded<Leaderboard> guarded;
+    Clock clock;
+};
+
+// The methods that are called once an event or a page: see fastcall.hpp.
+void add_board_calls(py::handle type);
+
+}  // namespace ranking
