@@ -38,11 +38,8 @@ def remembered(path, *communities):
 
 def test_the_last_replay_of_each_community_is_remembered(path, file):
     replayed(file, path, Question(points={"message": 2.0}, half_life_micros=5_000))
-    assert remembered(path, "school", "club", "nobody") == [
-        ({"message": 2.0}, 5_000),
-        ({"message": 2.0}, 5_000),
-        DEFAULTS,
-    ]
+    doubled = ({"message": 2.0}, 5_000)
+    assert remembered(path, "school", "club", "nobody") == [doubled, doubled, DEFAULTS]
     replayed(
         file, path, Question(points={"join": 1.0}, half_life_micros=None), limit=1
     )  # stored before, and yet a replay
