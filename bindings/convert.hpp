@@ -16,6 +16,8 @@
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
 
+#include "long_digits.hpp"
+
 namespace convert {
 
 inline std::string type_name(py::handle object) { return Py_TYPE(object.ptr())->tp_name; }
@@ -59,6 +61,7 @@ inline std::int64_t integer(py::handle object, const char* argument) {
         return integer(py::reinterpret_steal<py::object>(index), argument);
     }
     if (PyBool_Check(object.ptr())) throw engagehub::InvalidType(std::string(argument) + " must be int, got bool");
+    if (const auto value = two_digits(object.ptr())) return *value;
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
     if (overflow != 0) {

@@ -9,6 +9,7 @@
 
 #include <engagehub/base/errors.hpp>
 
+#include "clock.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
 #include "register.hpp"
@@ -46,6 +47,7 @@ PYBIND11_MODULE(_native, module) {
     py::options options;
     options.disable_function_signatures();
     convert::import_datetime();
+    SystemTime::remember();
 #ifndef _WIN32
     pthread_atfork(nullptr, nullptr, [] { ++fork_generation; });
 #endif

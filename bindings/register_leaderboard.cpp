@@ -79,7 +79,8 @@ py::tuple snapshot_of(Board& board) {
     std::vector<ExactRow> rows;
     board.guarded.with_released([&](Leaderboard& native) {
         snapshot = native.snapshot();
-        for (const auto& row : snapshot.rows) rows.push_back({OwnedRow(0, row.member, 0.0, row.last_at), row.score});
+        for (const auto& row : snapshot.rows)
+            rows.push_back({OwnedRow(0, row.member, native.shown(row.score), row.last_at), row.score});
         snapshot.rows.clear();  // they borrow from the board
     });
     py::list listed(rows.size());
@@ -112,7 +113,11 @@ std::unique_ptr<Board> board_of_snapshot(
         const std::size_t number = snapshot.rows.size();
         if (!score.is_normalised())
             throw Corrupted("rows must have possible sums, row " + std::to_string(number), number);
-        snapshot.rows.push_back({convert::item(member, "member"), score, last_at});
+        try {
+            snapshot.rows.push_back({convert::item(member, "member"), score, last_at});
+        } catch (const InvalidArgument& error) {
+            throw Corrupted(error.what(), number);
+        }
     }
     return made<Board>(Clock(std::move(clock), max_skew), snapshot);
 }

@@ -104,7 +104,8 @@ def _exact_row(row: object, number: int) -> _ExactRow:
     """Check the types; the native constructor checks what they say."""
     match row:
         case {"member": int() | str() as member, "sum": [int() | float() as mantissa, exponent], "last_at_us": last_at}:
-            whole = (exponent, last_at, member) if isinstance(member, int) else (exponent, last_at)
-            if not isinstance(mantissa, bool) and all(_is_whole(value, -_LARGEST - 1) for value in whole):
+            # Some writers of JSON make 1 of 1.0.
+            whole = [exponent, last_at, *(value for value in (member, mantissa) if isinstance(value, int))]
+            if all(_is_whole(value, -_LARGEST - 1) for value in whole):
                 return member, float(mantissa), exponent, last_at
     _refuse(f"rows[{number}] must have a member, a sum of mantissa and exponent, and last_at_us", number)

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import copy
+import ctypes
 import gc
+import os
+import pickle
+import platform
+import subprocess
+import sys
 import threading
+import time
 import weakref
+from array import array
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -14,7 +22,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from models.leaderboard import LeaderboardModel
 
-from engagehub_core import Entry, Leaderboard, SkipList
+from engagehub_core import Entry, Leaderboard, SkipList, ranking
 from engagehub_core.errors import EngageHubError, Incompatible, InvalidArgument, InvalidType, UnknownMember
 
 HALF_LIFE = 3600
@@ -30,10 +38,11 @@ class LeaderboardMachine(RuleBasedStateMachine):
         ties=st.sampled_from(["competition", "dense", "ordinal"]),
         order=st.sampled_from(["arrival", "member"]),
         text=st.booleans(),
+        max_members=st.sampled_from([None, None, 1, 5]),
     )
-    def start(self, half_life, ties, order, text):
-        self.board = Leaderboard(half_life, ties=ties, order=order)
-        self.model = LeaderboardModel(half_life, ties, order)
+    def start(self, half_life, ties, order, text, max_members):
+        self.board = Leaderboard(half_life, ties=ties, order=order, max_members=max_members)
+        self.model = LeaderboardModel(half_life, ties, order, max_members)
         self.name = (lambda number: f"é{number}") if text else (lambda number: number)
 
     @rule(number=st.integers(-4, 8), points=POINTS, at=INSTANTS)
@@ -66,6 +75,38 @@ class LeaderboardMachine(RuleBasedStateMachine):
             with pytest.raises(UnknownMember):
                 self.board.remove(member)
 
+    @rule(below=POINTS, at=INSTANTS)
+    def prune(self, below, at):
+        assert self.board.prune(below, at) == self.model.prune(below, at)
+
+    @rule(half_life=st.sampled_from([None, HALF_LIFE]))
+    def rebuild(self, half_life):
+        self.board.rebuild(half_life)
+        self.model.rebuild(half_life)
+
+    @rule(changes=st.lists(st.tuples(st.integers(-4, 8), POINTS, INSTANTS), max_size=8))
+    def merge(self, changes):
+        other = Leaderboard(self.model.half_life, order=self.model.order)
+        model = LeaderboardModel(self.model.half_life, "ordinal", self.model.order)
+        for number, points, at in changes:
+            assert other.add(self.name(number), points, at) == model.add(self.name(number), points, at)
+        self.board.merge(other)
+        self.model.merge(model)
+
+    @rule()
+    def carry_over(self):
+        clock, skew = self.board.clock, self.board.max_skew
+        through = {
+            "bytes": lambda: Leaderboard.from_bytes(self.board.to_bytes(), clock=clock, max_skew=skew),
+            "JSON": lambda: Leaderboard.from_json(self.board.to_json(), clock=clock, max_skew=skew),
+            "pickle": lambda: pickle.loads(pickle.dumps(self.board)),
+            "copy": lambda: copy.deepcopy(self.board),
+        }
+        for carry in through.values():
+            before = self.board.to_bytes()
+            self.board = carry()
+            assert self.board.to_bytes() == before
+
     @precondition(lambda self: self.model.sums)
     @rule(data=st.data(), at=INSTANTS, n=st.integers(0, 4))
     def ask(self, data, at, n):
@@ -77,6 +118,8 @@ class LeaderboardMachine(RuleBasedStateMachine):
         assert self.board.percentile(member) == self.model.percentile(member)
         assert self.board.around(member, n, at) == rows[max(0, position - n) : position + n + 1]
         assert self.board.page(n, 3, at) == rows[n : n + 3]
+        assert self.board.ranks([member], missing=0).tolist() == [rows[position][0]]
+        assert self.board.scores([member, self.name(99)], at, missing=-1).tolist() == [rows[position][2], -1]
         low, high = sorted(data.draw(st.tuples(POINTS, POINTS)))
         inside = [row for row in rows if low <= row[2] <= high]
         assert self.board.between(low, high, at) == inside
@@ -87,9 +130,8 @@ class LeaderboardMachine(RuleBasedStateMachine):
         if not hasattr(self, "board"):
             return
         self.board._check()
-        rows = self.board.top(len(self.board) + 1, at=0)
-        assert rows == self.model.rows(0)
-        assert self.board.copy().top(len(rows), at=0) == rows
+        assert self.board.top(len(self.board) + 1, at=0) == self.model.rows(0)
+        assert self.board.evicted == self.model.evicted
 
 
 TestLeaderboardMachine = LeaderboardMachine.TestCase
@@ -388,3 +430,235 @@ def test_an_error_of_the_callers_own_comes_through():
     with pytest.raises(InvalidType, match="member must be int, got Number"):
         board.add(Number(TypeError()), 1)
     assert len(board) == 0
+
+
+def test_the_clock_of_the_system_is_read_unless_it_was_replaced(monkeypatch):
+    before = time.time()
+    board = Leaderboard()
+    board.add("ada", 1)
+    assert before <= board.newest_at + 1e-6 <= time.time() + 2e-6
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time", lambda: 5.0)
+        board = Leaderboard(clock=time.time)
+        board.add("ada", 1)
+    assert board.newest_at == 5.0
+
+
+def test_a_clock_whose_function_was_replaced_is_called():
+    """As libraries do that let tests travel in time: the object stays, its C function doesn't."""
+
+    class Definition(ctypes.Structure):
+        _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p)]
+
+    def definition(function):  # the first field behind the object's head
+        address = ctypes.c_void_p.from_address(id(function) + object.__basicsize__)
+        return Definition.from_address(address.value)
+
+    board = Leaderboard()
+    original = definition(time.time).function
+    definition(time.time).function = definition(time.monotonic).function
+    try:
+        board.add("ada", 1)
+        monotonic = time.monotonic()
+    finally:
+        definition(time.time).function = original
+    assert board.newest_at <= monotonic + 1e-6
+    assert board.newest_at > monotonic - 60
+
+
+def test_as_of_is_the_instant_of_an_answer():
+    board = Leaderboard(clock=lambda: 50)
+    assert board.as_of() == 50.0
+    board.add("ada", 1, at=100)
+    assert (board.as_of(), board.as_of(at=7), board.as_of(at=datetime(1970, 1, 1, 0, 3, tzinfo=UTC))) == (100, 100, 180)
+    with pytest.raises(InvalidType, match="at must be Unix seconds"):
+        board.as_of("soon")
+
+
+def test_changes_return_the_score_as_of_the_members_own_newest_change():
+    board = Leaderboard("1h")
+    board.add("bob", 1, at=10 * 3600)
+    assert board.add("ada", 8, at=3600) == 8.0  # bob's later change doesn't matter
+    assert board.add("ada", 8, at=0) == 12.0
+    assert board.score("ada", at=0) == 12 / 2**9
+    assert board.set("ada", 3, at=2 * 3600) == 3.0
+
+
+def test_many_ranks_and_scores_come_as_arrays():
+    numpy = pytest.importorskip("numpy")
+    board = Leaderboard("1h")
+    board.update([1, 2, 3], [4, 8, 4], at=0)
+    ranks = board.ranks(numpy.array([3, 1, 2]))
+    assert (ranks.dtype, ranks.tolist()) == (numpy.int64, [2, 2, 1])
+    scores = board.scores([3, 9], at=3600, missing=float("nan"))
+    assert scores.dtype == numpy.float64
+    assert scores[0] == 2.0
+    assert numpy.isnan(scores[1])
+    scores[0] = 7  # it is the caller's own
+    with pytest.raises(UnknownMember, match="member must be present, got 9"):
+        board.ranks([1, 9])
+    with pytest.raises(UnknownMember, match="member must be present, got 9"):
+        board.scores([9])
+    with pytest.raises(InvalidType, match="members must be a sequence or an array"):
+        board.ranks("ada")
+    assert board.ranks([]).tolist() == []
+    assert board.ranks(["ada"], missing=-1).tolist() == [-1]
+
+
+def test_without_numpy_arrays_are_those_of_the_standard_library(monkeypatch):
+    monkeypatch.setattr(ranking, "_numpy", lambda: None)
+    board = Leaderboard()
+    board.update(["ada", "bob"], [4, 8], at=0)
+    assert board.ranks(["bob", "ada"]) == array("q", [1, 2])
+    assert board.scores(["bob", "ada"]) == array("d", [8, 4])
+
+
+def test_long_answers_are_the_same_as_short_ones():
+    board = Leaderboard()
+    board.update(range(5_000), range(5_000), at=0)
+    assert [row.member for row in board.top(4_000)] == list(range(4_999, 999, -1))
+    assert board.page(1_000, 3_000)[-1] == board.page(3_999, 1)[0] == Entry(4_000, 1_000, 1_000.0, 0.0)
+    assert [row.member for row in board.around(2_500, 1_000)] == list(range(3_500, 1_499, -1))
+    assert len(board.between(10, 4_000)) == board.count(10, 4_000) == 3_991
+    assert board.page(5_000, 5) == board.page(10**15, 10**15) == board.top(0) == []
+    with pytest.raises(UnknownMember):
+        board.around(9_999, 5_000)
+
+
+def test_a_full_board_lets_the_lowest_leave():
+    board = Leaderboard("1h", max_members=2)
+    board.update(["ada", "bob", "cy"], [4, 8, 6], at=0)
+    assert ([row.member for row in board.top()], board.evicted, board.max_members) == (["bob", "cy"], 1, 2)
+    assert board.add("dee", 1, at=0) == 1.0  # who comes may be the one who leaves
+    assert "dee" not in board
+    assert board.add("dee", 3, at=2 * 3600) == 3.0  # by then worth more than the others
+    assert [row.member for row in board.top()] == ["dee", "bob"]
+    board.add("bob", -100, at=2 * 3600)  # who is there stays
+    assert (len(board), board.evicted, Leaderboard().max_members) == (2, 3, None)
+    for bound, error in ((0, InvalidArgument), (-1, InvalidArgument), (1.5, InvalidType), (True, InvalidType)):
+        with pytest.raises(error, match="max_members must be"):
+            Leaderboard(max_members=bound)
+
+
+def test_merging_sums_before_anybody_leaves():
+    board, one, two = (Leaderboard(max_members=1) for _ in range(3))
+    one.add("ada", 2, at=0)
+    two.add("bob", 3, at=0)
+    board.add("ada", 2, at=0)
+    board.merge(one, two)
+    assert [(row.member, row.score) for row in board.top()] == [("ada", 4.0)]
+
+
+def test_rebuilding_keeps_the_scores_of_the_moment():
+    board = Leaderboard("1h")
+    board.update(["ada", "bob"], [8, 2], at=[0, 3600])
+    board.rebuild("2h")
+    assert (board.half_life, board.score("ada", at=0), board.score("ada", at=3 * 3600)) == (7200.0, 4.0, 2.0)
+    board.rebuild(None)
+    assert (board.half_life, board.score("ada", at=10**9)) == (None, 4.0)
+    with pytest.raises(InvalidArgument, match="half_life must be"):
+        board.rebuild(0)
+    assert board.half_life is None
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda board: board.add("ada"), r"add\(\) missing required argument 'points' \(pos 2\)"),
+        (lambda board: board.add("ada", 1, 2, 3), r"add\(\) takes at most 3 positional arguments \(4 given\)"),
+        (lambda board: board.add("ada", 1, when=2), r"add\(\) got an unexpected keyword argument 'when'"),
+        (lambda board: board.add("ada", 1, points=2), r"add\(\) got multiple values for argument 'points'"),
+        (lambda board: Leaderboard.add(SkipList(), "ada", 1), "descriptor 'add'"),
+        (lambda board: Leaderboard.add(Leaderboard.__new__(Leaderboard), "ada", 1), r"__init__\(\) was not called"),
+    ],
+)
+def test_calls_are_refused_as_python_refuses_them(call, message):
+    board = Leaderboard()
+    with pytest.raises(TypeError, match=message):
+        call(board)
+    assert len(board) == 0
+
+
+def test_every_argument_may_be_named():
+    board = Leaderboard(clock=lambda: 0)
+    assert board.add(points=3, member="ada", at=0) == 3.0
+    assert board.set(score=5, member="ada") == 5.0
+    assert board.top(at=0, n=1) == board.page(limit=1, offset=0) == board.around(n=0, member="ada") == board.top()
+    assert board.count(high=5) == len(board.between(low=5)) == 1
+
+
+@pytest.mark.parametrize(
+    "number", [0, 1, -1, 2**30 - 1, 2**30, -(2**30), 2**60 - 1, 2**60, -(2**60) + 1, -(2**60), 2**63 - 1, -(2**63)]
+)
+def test_integers_of_every_size_come_back(number):
+    board = Leaderboard()
+    board.add(number, 1, at=0)
+    board.update([number], 1, at=0)
+    assert board.top() == [(1, number, 2.0, 0.0)]
+
+
+def test_an_empty_board_is_small():
+    """Thousands of boards fit into a process: each takes less than a kilobyte."""
+    script = """
+import ctypes
+from engagehub_core import Leaderboard
+
+class Mallinfo2(ctypes.Structure):
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
+
+libc = ctypes.CDLL(None)
+libc.mallinfo2.restype = Mallinfo2
+boards = [Leaderboard("7d")]
+before = libc.mallinfo2()
+boards += [Leaderboard("7d") for _ in range(2000)]
+after = libc.mallinfo2()
+print((after.uordblks + after.hblkhd - before.uordblks - before.hblkhd) / 2000)
+"""
+    if platform.libc_ver()[0] != "glibc" or not hasattr(ctypes.CDLL(None), "mallinfo2"):
+        pytest.skip("mallinfo2 is glibc's, from 2.33 on")
+    environment = {**os.environ, "PYTHONMALLOC": "malloc"}  # so that the objects themselves count too
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
+    assert 100 < float(done.stdout) < 1024
+
+
+def test_memory_that_runs_out_in_a_batch_leaves_a_valid_board():
+    script = """
+import resource
+from array import array
+from engagehub_core import Leaderboard, SkipList
+
+def limited(call):
+    with open("/proc/self/statm") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (used + ROOM, hard))
+    try:
+        call()
+    except MemoryError as error:
+        return error.applied
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+ROOM = 24 << 20
+members, points = array("q", range(400_000)), array("d", [1.0]) * 400_000
+board = Leaderboard("7d")
+board.update(range(1000), 1, at=0)
+print(limited(lambda: board.update(members, points, at=0)), len(board))
+board._check()
+bounded = Leaderboard(max_members=300_000)  # goes one by one where members may have to leave
+texts = [f"a member whose name is longer than most names are: {number}" for number in range(400_000)]
+applied = limited(lambda: bounded.update(texts, points, at=0))
+bounded._check()
+print(0 < applied == len(bounded) < 300_000, bounded.score(texts[applied - 1]), texts[applied] in bounded)
+ranked = SkipList()
+ranked.update(members[:10], points[:10])
+print(limited(lambda: ranked.update(members, points)), len(ranked))
+ranked._check()
+board.add(-1, 1, at=0)
+print(board.rank(-1))
+"""
+    if not sys.platform.startswith("linux"):
+        pytest.skip("limits of the address space are tested where /proc says how much is in use")
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["0", "1000", "True", "1.0", "False", "0", "10", "1"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import pytest
 from hypothesis import settings
@@ -47,6 +48,22 @@ class SkipListMachine(RuleBasedStateMachine):
             with pytest.raises(UnknownMember):
                 self.ranked.remove(member)
 
+    @rule(highest=st.booleans())
+    def pop(self, highest):
+        rows = self.model.rows(0)
+        pop = self.ranked.pop_highest if highest else self.ranked.pop_lowest
+        if rows:
+            row = rows[0 if highest else -1]
+            assert pop() == row[:3]
+            self.model.remove(row[1])
+        else:
+            with pytest.raises(IndexError, match="the list must have a row to pop, but it is empty"):
+                pop()
+
+    @rule()
+    def carry_over(self):
+        self.ranked = pickle.loads(pickle.dumps(self.ranked))
+
     @rule(start=st.integers(0, 250), length=st.integers(0, 50), low=SCORES, high=SCORES)
     def ask(self, start, length, low, high):
         rows = [row[:3] for row in self.model.rows(0)]
@@ -63,8 +80,12 @@ class SkipListMachine(RuleBasedStateMachine):
         rows = [row[:3] for row in self.model.rows(0)]
         assert self.ranked.range(0, len(rows) + 1) == rows
         assert list(self.ranked) == [row[1] for row in rows]
+        members = [row[1] for row in rows]
+        assert self.ranked.ranks(members).tolist() == [row[0] for row in rows]
+        assert self.ranked.scores(members).tolist() == [row[2] for row in rows]
         for rank, member, score in rows[:: max(1, len(rows) // 7)]:
             assert (self.ranked.rank(member), self.ranked[member]) == (rank, score)
+            assert self.ranked.at(members.index(member)) == (rank, member, score)
 
 
 TestSkipListMachine = SkipListMachine.TestCase

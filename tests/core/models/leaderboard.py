@@ -8,10 +8,12 @@ from fractions import Fraction
 class LeaderboardModel:
     """Scores halve every whole ``half_life`` seconds; instants are multiples of it, so that decay is exact."""
 
-    def __init__(self, half_life: int | None, ties: str, order: str) -> None:
+    def __init__(self, half_life: int | None, ties: str, order: str, max_members: int | None = None) -> None:
         self.half_life = half_life
         self.ties = ties
         self.order = order
+        self.max_members = max_members
+        self.evicted = 0
         self.sums: dict[int | str, Fraction] = {}
         self.last: dict[int | str, int] = {}
         self.arrival: dict[int | str, int] = {}
@@ -28,7 +30,14 @@ class LeaderboardModel:
         self.sums[member] = total
         self.last[member] = max(at, self.last.get(member, at))
         self.newest = max(self.newest, at)
-        return float(total / self.weight(self.last[member]))
+        shown = float(total / self.weight(self.last[member]))
+        self._evict()
+        return shown
+
+    def _evict(self) -> None:
+        while self.max_members is not None and len(self.sums) > self.max_members:
+            self.remove(self.members()[-1])
+            self.evicted += 1
 
     def add(self, member: int | str, points: int, at: int) -> float:
         return self._change(member, self.sums.get(member, Fraction(0)) + points * self.weight(at), at)
@@ -47,9 +56,33 @@ class LeaderboardModel:
         tie = self.arrival[member] if self.order == "arrival" else member
         return -self.sums[member], tie.encode() if isinstance(tie, str) else tie
 
+    def members(self) -> list[int | str]:
+        return sorted(self.sums, key=self._key)
+
+    def prune(self, below: float, at: int) -> int:
+        leaving = [member for member in self.sums if self.score(member, at) < below]
+        for member in leaving:
+            self.remove(member)
+        return len(leaving)
+
+    def merge(self, other: LeaderboardModel) -> None:
+        """Members arrive in the other's order; who must leave is found at the end."""
+        theirs = [(member, other.sums[member], other.last[member]) for member in other.members()]
+        bound, self.max_members = self.max_members, None
+        for member, total, last in theirs:
+            self._change(member, self.sums.get(member, Fraction(0)) + total, last)
+        self.newest = max(self.newest, other.newest)
+        self.max_members = bound
+        self._evict()
+
+    def rebuild(self, half_life: int | None) -> None:
+        scores = {member: self.sums[member] / self.weight(self.newest) for member in self.sums}
+        self.half_life = half_life
+        self.sums = {member: score * self.weight(self.newest) for member, score in scores.items()}
+
     def rows(self, at: int) -> list[tuple[int, int | str, float, float]]:
         rows = []
-        for position, member in enumerate(sorted(self.sums, key=self._key)):
+        for position, member in enumerate(self.members()):
             higher = [total for total in self.sums.values() if total > self.sums[member]]
             rank = {"ordinal": position, "dense": len(set(higher)), "competition": len(higher)}[self.ties] + 1
             rows.append((rank, member, self.score(member, at), float(self.last[member])))

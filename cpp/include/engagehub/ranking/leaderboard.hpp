@@ -271,7 +271,7 @@ public:
 
     // THROWS: Corrupted, with the number of the row, where it can't be the snapshot of a board.
     explicit Leaderboard(const Snapshot& snapshot)
-        : Leaderboard(snapshot.half_life, snapshot.ties, snapshot.order, snapshot.max_members) {
+        : Leaderboard(possible(snapshot).half_life, snapshot.ties, snapshot.order, snapshot.max_members) {
         load(snapshot);
     }
 
@@ -341,6 +341,15 @@ private:
         std::array<std::uint64_t, kCells> hashes_{};
         std::size_t hashed_ = 0;
     };
+
+    static const Snapshot& possible(const Snapshot& snapshot) {
+        if (snapshot.half_life.decays() && snapshot.half_life.micros() < RankKeyCodec::kLeastHalfLife)
+            throw Corrupted("half_life must be at least 1 millisecond for a board", 0);
+        if (snapshot.max_members == 0) throw Corrupted("max_members must be at least 1", 0);
+        if (snapshot.newest != kNever && (snapshot.newest < kFirstInstant || snapshot.newest > kLastInstant))
+            throw Corrupted("the newest change must be between the years 1 and 9999", 0);
+        return snapshot;
+    }
 
     void load(const Snapshot& snapshot) {
         const auto require = [](bool held, const char* what, std::size_t row) {

@@ -10,7 +10,6 @@
 #include <string_view>
 #include <utility>
 
-#include <engagehub/base/instant.hpp>
 #include <engagehub/base/item.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/codec/utf8.hpp>
@@ -20,8 +19,6 @@ namespace engagehub::leaderboard_format {
 
 inline constexpr Magic kMagic = {'E', 'H', 'L', 'B'};
 inline constexpr std::uint8_t kVersion = 1;
-inline constexpr std::uint64_t kUnbounded = std::numeric_limits<std::uint64_t>::max();
-inline constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
 
 template <class Snapshot>
 std::string write(const Snapshot& snapshot) {
@@ -66,13 +63,10 @@ Snapshot read(std::string_view bytes) {
     snapshot.order = static_cast<decltype(snapshot.order)>(choice(1));
     const auto kind = static_cast<ItemKind>(choice(2));
     const auto max_members = reader.get<std::uint64_t>();
-    if (max_members == 0) reader.fail("has room for no member");
     constexpr std::uint64_t kMost = std::numeric_limits<std::size_t>::max();
     snapshot.max_members = static_cast<std::size_t>(max_members < kMost ? max_members : kMost);
     snapshot.evicted = reader.get<std::uint64_t>();
     snapshot.newest = reader.get_signed();
-    if (snapshot.newest != kNever && (snapshot.newest < kFirstInstant || snapshot.newest > kLastInstant))
-        reader.fail("has an instant outside the years 1 to 9999");
     const auto count = reader.get<std::uint64_t>();
     if (count > reader.remaining() / 28) reader.fail("has fewer rows than it says");
     if ((kind == ItemKind::kNone) != (count == 0)) reader.fail("has a kind of member without members, or none");
