@@ -46,7 +46,12 @@ MUTANTS = (
         "while (power < capacity) power *= 2;",
         "while (power <= capacity) power *= 2;",
     ),
-    Mutant(f"{INCLUDE}/ranking/ranked_map.hpp", "return count_above(entry.key) + 1;", "return count_above(entry.key);"),
+    Mutant(
+        f"{INCLUDE}/ranking/ranked_map.hpp",
+        "return list_.count_below(codec_.floor(key)) + 1;",
+        "return list_.count_below(key) + 1;",
+    ),
+    Mutant(f"{INCLUDE}/ranking/leaderboard_format.hpp", "kVersion = 1", "kVersion = 2"),
 )
 
 

@@ -96,11 +96,11 @@ def check_skip_list(checks: Checks) -> None:
 
 def check_leaderboard(checks: Checks) -> None:
     """Decayed scores to the last bit, late changes and centuries included."""
-    for half_life, golden in (
-        (None, "2f35fe52583d4a8b"),
-        ("1s", "7fd94749920728ef"),
-        ("7d", "c5457e1075f14408"),
-        ("3652d", "b48800c5f45639b1"),
+    for half_life, golden, in_bytes in (
+        (None, "2f35fe52583d4a8b", "04cad14520b8afd5"),
+        ("1s", "7fd94749920728ef", "0d937702ea235024"),
+        ("7d", "c5457e1075f14408", "7922a4cb3a9b2b13"),
+        ("3652d", "b48800c5f45639b1", "8b02c381bebe0311"),
     ):
         board = Leaderboard(half_life, max_skew=None)
         draw = numbers(2)
@@ -110,6 +110,8 @@ def check_leaderboard(checks: Checks) -> None:
         rows = board.top(300, at=4_000_000_000)
         checks.digest(f"Leaderboard rows, half_life={half_life}", list(rows), golden)
         checks.equal(f"Leaderboard merge with itself, half_life={half_life}", _doubled(board), True)
+        checks.digest(f"Leaderboard bytes, half_life={half_life}", [board.to_bytes().hex()], in_bytes)
+        _round_trip(checks, board)
 
 
 def _doubled(board: Leaderboard) -> bool:
@@ -187,7 +189,7 @@ def check_distinct_window(checks: Checks) -> None:
     _round_trip(checks, window)
 
 
-def _round_trip(checks: Checks, structure: HyperLogLog | CountMinSketch | TopK | DistinctWindow) -> None:
+def _round_trip(checks: Checks, structure: CountMinSketch | DistinctWindow | HyperLogLog | Leaderboard | TopK) -> None:
     """Read the bytes back, and refuse them with any one byte altered."""
     data = structure.to_bytes()
     name = type(structure).__name__
