@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from engagehub_core import _native, board_json
 from engagehub_core.durations import format_duration, parse_duration
+from engagehub_core.errors import InvalidType
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -86,6 +87,15 @@ def _numpy() -> ModuleType | None:
         return None
 
 
+def _columns(scores: Mapping[Any, float] | Iterable[tuple[Any, float]]) -> tuple[list[Any], list[float]]:
+    try:
+        pairs = [(member, score) for member, score in (scores.items() if isinstance(scores, Mapping) else scores)]
+    except (TypeError, ValueError) as error:
+        message = f"scores must be a mapping from member to score, or pairs of them, got {type(scores).__name__}"
+        raise InvalidType(message) from error
+    return [member for member, _ in pairs], [score for _, score in pairs]
+
+
 def _as_array(data: bytearray, code: Literal["q", "d"]) -> Any:
     numpy = _numpy()
     if numpy is not None:
@@ -144,8 +154,7 @@ class SkipList(_native.SkipList):
     ) -> None:
         super().__init__(ties, order)
         if scores is not None:
-            pairs = list(scores.items() if isinstance(scores, Mapping) else scores)
-            self.update([member for member, _ in pairs], [score for _, score in pairs])
+            self.update(*_columns(scores))
 
     def ranks(self, members: _Members, *, missing: int | None = None) -> Any:
         """Return the ranks of many members at once; the GIL is released meanwhile.

@@ -136,3 +136,47 @@ def test_negative_zero_ties_with_zero():
     ranked.set("bob", -0.0)
     assert str(ranked["bob"]) == "0.0"
     assert ranked.rank("bob") == 1
+
+
+def test_a_list_is_built_from_a_mapping_or_from_pairs():
+    scores = {f"m{number}": number % 7 for number in range(500)}
+    by_one = SkipList()
+    for member, score in scores.items():
+        by_one.set(member, score)
+    for built in (SkipList(scores), SkipList(scores.items()), SkipList(iter(scores.items()))):
+        built._check()
+        assert built.range(0, 500) == by_one.range(0, 500)
+    assert SkipList([("ada", 1), ("ada", 2)])["ada"] == 2.0
+    assert list(SkipList({})) == []
+
+
+@pytest.mark.parametrize("scores", [7, ["ada"], [("ada",)], [("ada", 1, 2)], {"ada", "bob"}])
+def test_what_is_no_mapping_and_no_pairs_is_refused(scores):
+    with pytest.raises(InvalidType, match="scores must be a mapping from member to score, or pairs of them"):
+        SkipList(scores)
+
+
+def test_scores_that_a_list_is_built_from_are_checked():
+    with pytest.raises(InvalidArgument, match=r"scores\[1\] must be finite, got nan"):
+        SkipList({"ada": 1, "bob": float("nan")})
+    with pytest.raises(InvalidType, match="members must be str as all before it, got int"):
+        SkipList({"ada": 1, 2: 2})
+
+
+def test_rows_leave_from_either_end():
+    ranked = SkipList({"ada": 3, "bob": 1, "cy": 3, "dee": 2})
+    assert ranked.pop_lowest() == Ranked(4, "bob", 1.0)
+    assert ranked.pop_highest() == Ranked(1, "ada", 3.0)
+    assert ranked.pop_highest() == Ranked(1, "cy", 3.0)
+    assert ranked.pop_lowest() == Ranked(1, "dee", 2.0)
+    with pytest.raises(IndexError, match="must have a row to pop, but it is empty"):
+        ranked.pop_lowest()
+    with pytest.raises(TypeError, match=r"pop_lowest\(\) takes at most 0 positional arguments \(1 given\)"):
+        ranked.pop_lowest(1)
+
+
+def test_changes_while_iterating_don_t_disturb():
+    ranked = SkipList({number: number for number in range(100)})
+    for member in ranked:
+        ranked.remove(member)
+    assert len(ranked) == 0
