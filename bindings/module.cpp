@@ -8,6 +8,7 @@
 #endif
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/ranking/block_search.hpp>
 
 #include "clock.hpp"
 #include "convert.hpp"
@@ -60,6 +61,9 @@ PYBIND11_MODULE(_native, module) {
     register_distinct_window(module);
     register_queue(module);
     register_pipeline(module);
+    module.def(
+        "simd_path", [] { return engagehub::block_search::name_of(engagehub::block_search::path()); },
+        "Which code searches the blocks of a ranking: \"avx2\", \"neon\" or \"plain\".");
     py::dict build;
     build["version"] = ENGAGEHUB_VERSION;
     build["compiler"] = ENGAGEHUB_COMPILER;

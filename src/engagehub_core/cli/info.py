@@ -40,6 +40,7 @@ def info(database: str, layout: str) -> None:
         "platform": platform.platform(),
         "cpu": platform.machine(),
         "cpu features": _cpu_features(),
+        "vector code": _native.simd_path(),
         "free-threaded build": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
         "GIL enabled": bool(getattr(sys, "_is_gil_enabled", lambda: True)()),
         "sqlite": sqlite3.sqlite_version,

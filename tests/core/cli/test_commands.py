@@ -96,6 +96,7 @@ def test_info_tells_what_runs_and_where_data_lies(engage, make_stream):
     assert facts["engagehub-core"] == facts["native"] == __version__
     assert facts["python"].endswith(sys.version.split()[0])
     assert facts["compiler"]
+    assert facts["vector code"] in {"avx2", "neon", "plain"}
     assert facts["free-threaded build"] in {True, False}
     assert facts["GIL enabled"] in {True, False}
     assert facts["database"] == str(Path("engagehub.db").absolute())
