@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -39,8 +40,7 @@ def test_the_plain_code_is_forced_by_the_environment_and_answers_the_same():
 
 def test_a_processor_with_avx2_uses_it():
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as cpuinfo:
-            has_it = " avx2 " in cpuinfo.read()
+        has_it = " avx2 " in Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         has_it = False
     if not has_it:
