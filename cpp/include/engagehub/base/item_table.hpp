@@ -5,8 +5,8 @@
 // Thread safety: external; const methods may run side by side. Invariants: a slot stays the item's until erase(); freed
 // slots are given out again, the last freed first, and are chained through the column that held their items.
 // Complexity: O(1) expected, O(length) to hash a text.
-// Failure: insert() throws InvalidType for the other kind of item, std::length_error beyond 2^32 - 2 items and
-// std::bad_alloc; all change nothing.
+// Failure: insert() throws InvalidType for the other kind of item, std::length_error beyond four fifths of 2^32 items
+// and std::bad_alloc; all change nothing.
 #pragma once
 
 #include <cstddef>
@@ -65,10 +65,19 @@ public:
         return {slot, true};
     }
 
+    // Takes an insertion back: REQUIRES: kind() was known before it, and no item from before it is gone.
+    void withdraw(Slot slot, ItemKind known) noexcept {
+        if (known == ItemKind::kNone && size_ == 1) {
+            clear();
+        } else {
+            erase(slot);
+        }
+    }
+
     // REQUIRES: the slot is in use.
     void erase(Slot slot) noexcept {
         std::size_t hole = home((*this)[slot]);
-        while ((cells_[hole] & mask()) != slot || cells_[hole] == kEmpty) hole = (hole + 1) & mask();
+        while ((cells_[hole] & mask()) != slot) hole = (hole + 1) & mask();
         for (std::size_t next = (hole + 1) & mask(); cells_[next] != kEmpty; next = (next + 1) & mask()) {
             const std::size_t wanted = home((*this)[cells_[next] & mask()]);
             if (((next - wanted) & mask()) >= ((next - hole) & mask())) {
@@ -93,7 +102,7 @@ public:
     }
 
     // Forgets all, the kind of item too.
-    void clear() { *this = ItemTable(); }
+    void clear() noexcept { *this = ItemTable(); }
 
     // For batches, ahead of find(): first the cell, then the item that the cell seems to hold.
     void prefetch_cell(std::uint64_t hash) const {
@@ -133,7 +142,7 @@ private:
 
     void grow() {
         constexpr std::size_t kFirst = 8;
-        if (cells_.size() > 0xffffffffU) throw std::length_error("an object holds at most 2^32 - 2 items");
+        if (cells_.size() > 0xffffffffU) throw std::length_error("an object holds at most 3,435,973,836 items");
         std::vector<std::uint32_t> old(cells_.empty() ? kFirst : cells_.size() * 2, kEmpty);
         const std::uint32_t old_mask = mask();
         old.swap(cells_);
@@ -151,7 +160,6 @@ private:
         const bool is_text = item.kind == ItemKind::kText;
         const Slot slot = free_ != kNone ? free_ : slots_;
         const Slot next = free_ == kNone ? kNone : is_text ? texts_.spare(slot) : static_cast<Slot>(numbers_[slot]);
-        if (slot == kNone) throw std::length_error("an object holds at most 2^32 - 2 items");
         if (is_text) {
             texts_.set(slot, item.text);
         } else {

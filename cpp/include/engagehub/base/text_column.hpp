@@ -26,11 +26,11 @@ public:
     using Slot = std::uint32_t;
 
     TextColumn() = default;
-    TextColumn(const TextColumn& other) {
+    // Delegates, so that the destructor frees what was copied before a std::bad_alloc.
+    TextColumn(const TextColumn& other) : TextColumn() {
         for (Slot slot = 0; slot < other.size_; ++slot) {
             set(slot, other[slot]);
-            if (other.cells_[slot][15] != kLong)
-                cells_[slot] = other.cells_[slot];  // what a released slot has to spare
+            if (other.cells_[slot][15] != kLong) cells_[slot] = other.cells_[slot];  // with what it has to spare
         }
     }
     TextColumn(TextColumn&& other) noexcept : cells_(std::move(other.cells_)), size_(std::exchange(other.size_, 0)) {}

@@ -117,7 +117,7 @@ inline std::atomic<Path> current{initial_path()};
 // The path in use: the best one, unless the environment variable ENGAGEHUB_SIMD says «plain» or force_plain() was
 // called.
 inline Path path() { return detail::current.load(std::memory_order_relaxed); }
-inline void force_plain(bool forced) { detail::current.store(forced ? Path::kPlain : best_path()); }
+inline void force_plain(bool forced) { detail::current.store(forced ? Path::kPlain : detail::initial_path()); }
 
 // REQUIRES: the words are padded.
 inline std::size_t count_below(const std::int64_t* words, std::size_t count, std::int64_t value) {

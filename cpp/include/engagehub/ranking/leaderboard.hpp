@@ -82,7 +82,11 @@ public:
     double add(const ItemView& member, double points, std::int64_t at) {
         require_points(points, "points");
         require_instant(at);
-        return add(member, ItemTable::hash(member), half_life_.store(points, at), at);
+        const std::uint64_t hash = ItemTable::hash(member);
+        ranking_.prefetch_cell(hash);  // the weight is computed meanwhile
+        const Scaled weight = half_life_.weight(at);
+        prefetch(ranking_.guess(hash));
+        return add(member, hash, Scaled::of_double(points) * weight, at, weight);
     }
 
     // Replaces the score. An instant before the member's newest change is refused: what it should replace is unknown.
@@ -90,15 +94,16 @@ public:
         require_points(score, "score");
         require_instant(at);
         const std::uint64_t hash = ItemTable::hash(member);
-        const Scaled stored = half_life_.store(score, at);
+        const Scaled weight = half_life_.weight(at);
+        const Scaled stored = Scaled::of_double(score) * weight;
         const auto slot = ranking_.find(member, hash);
-        if (!slot) return insert(member, hash, stored, at);
+        if (!slot) return insert(member, hash, stored, at, weight);
         if (at < last_[*slot]) {
             throw InvalidArgument(
                 "at must not be before the member's newest change at " + std::to_string(last_[*slot]) +
                 " microseconds, got " + std::to_string(at));
         }
-        return change(*slot, stored, at);
+        return change(*slot, stored, at, weight);
     }
 
     // As add() for one after the other of size members, points and instants, all of which have been checked. A
@@ -118,7 +123,7 @@ public:
         Lookahead lookahead(*this, true);
         for (; done < size; ++done) {
             const std::uint64_t hash = lookahead.next(members, done, size);
-            add(members[done], hash, stored(done), instants[done]);
+            add(members[done], hash, stored(done), instants[done], weigher(instants[done]));
         }
     }
 
@@ -131,6 +136,7 @@ public:
 
     // Takes off the members that show less than a score; how many.
     std::size_t prune(double below, std::int64_t at) {
+        if (std::isnan(below)) throw InvalidArgument("below must be a number, got nan");
         const std::size_t before = size();
         ranking_.truncate(count_above(below, true, at));
         return before - size();
@@ -167,7 +173,7 @@ public:
                 "half_life must be equal to merge, got " + std::to_string(half_life_.micros()) + " and " +
                 std::to_string(other.half_life_.micros()) + " microseconds");
         }
-        if (size() != 0 && other.size() != 0 && kind() != other.kind()) {
+        if (kind() != ItemKind::kNone && other.size() != 0 && kind() != other.kind()) {
             throw Incompatible(
                 std::string("members must be of one kind to merge, got ") + name_of(kind()) + " and " +
                 name_of(other.kind()));
@@ -183,7 +189,7 @@ public:
         other.ranking_.visit_slots(0, other.size(), [&](Slot slot) {
             theirs.push_back(slot);
             const auto ours = ranking_.find(other.ranking_.member(slot));
-            if (ours && std::isinf(half_life_.read(ranking_.score(*ours) + other.ranking_.score(slot), newest))) {
+            if (ours && !may_hold(ranking_.score(*ours) + other.ranking_.score(slot), newest)) {
                 throw InvalidArgument("scores must stay within the range of a double to merge");
             }
         });
@@ -358,18 +364,21 @@ private:
         const auto& rows = snapshot.rows;
         require(rows.size() <= max_members_, "be at most max_members", rows.size());
         require(rows.empty() || snapshot.newest != kNever, "be none on a board without a newest change", 0);
+        require(
+            snapshot.newest == kNever || (snapshot.newest >= kFirstInstant && snapshot.newest <= kLastInstant),
+            "be of a board whose newest change is between the years 1 and 9999", 0);
         RankedMap::Batch batch(ranking_, rows.size());
         for (std::size_t i = 0; i < rows.size(); ++i) {
             const auto& row = rows[i];
             require(row.member.kind != ItemKind::kNone && row.member.kind == rows[0].member.kind, "be of one kind", i);
-            require(ranking_.codec().holds(row.score), "have a score that the half-life allows", i);
+            require(may_hold(row.score, snapshot.newest), "have a score that the half-life allows", i);
             require(row.last_at >= kFirstInstant && row.last_at <= snapshot.newest, "not be newer than the board", i);
             require(i == 0 || !(rows[i - 1].score < row.score), "be in descending order", i);
-            const auto [slot, is_new, is_first] = batch.reach(row.member, ItemTable::hash(row.member));
-            require(is_new && is_first, "name a member once", i);
-            last_.ensure(slot);
-            last_[slot] = row.last_at;
-            batch.assign(slot, row.score);
+            const auto reached = batch.reach(row.member, ItemTable::hash(row.member));
+            require(reached.is_new, "name a member once", i);
+            last_.ensure(reached.slot);
+            last_[reached.slot] = row.last_at;
+            batch.assign(reached, row.score);
         }
         batch.commit();
         std::size_t listed = 0;
@@ -381,22 +390,32 @@ private:
         evicted_ = snapshot.evicted;
     }
 
-    double add(const ItemView& member, std::uint64_t hash, const Scaled& stored, std::int64_t at) {
+    // The weight is that of the instant, here and below.
+    double add(
+        const ItemView& member, std::uint64_t hash, const Scaled& stored, std::int64_t at, const Scaled& weight) {
         const auto slot = ranking_.find(member, hash);
-        return slot ? change(*slot, ranking_.score(*slot) + stored, at) : insert(member, hash, stored, at);
+        return slot ? change(*slot, ranking_.score(*slot) + stored, at, weight)
+                    : insert(member, hash, stored, at, weight);
     }
 
-    double change(Slot slot, const Scaled& stored, std::int64_t at) {
+    double change(Slot slot, const Scaled& stored, std::int64_t at, const Scaled& weight) {
         ranking_.move(slot, stored);
-        note(slot, std::max(last_[slot], at));
-        return half_life_.read(stored, last_[slot]);
+        if (at < last_[slot]) return half_life_.read(stored, last_[slot]);
+        note(slot, at);
+        return (stored / weight).to_double();
     }
 
-    double insert(const ItemView& member, std::uint64_t hash, const Scaled& stored, std::int64_t at) {
-        if (ranking_.slots() < kNoMoreSlots) last_.ensure(static_cast<Slot>(ranking_.slots()));
+    double insert(
+        const ItemView& member, std::uint64_t hash, const Scaled& stored, std::int64_t at, const Scaled& weight) {
+        last_.ensure(static_cast<Slot>(ranking_.slots()));
         note(ranking_.insert(member, hash, stored), at);
         evict();
-        return half_life_.read(stored, at);
+        return (stored / weight).to_double();
+    }
+
+    // Whether a sum is finite at the newest change and has a key.
+    bool may_hold(const Scaled& stored, std::int64_t newest) const {
+        return ranking_.codec().holds(stored) && !std::isinf(half_life_.read(stored, newest));
     }
 
     void note(Slot slot, std::int64_t at) {
@@ -427,13 +446,14 @@ private:
         try {
             for (std::size_t i = 0; i < size; ++i) {
                 const std::uint64_t hash = lookahead.next(members, i, size);
-                const auto [slot, is_new, is_first] = batch.reach(members[i], hash);
+                const auto reached = batch.reach(members[i], hash);
+                const auto [slot, is_new, is_first] = reached;
                 last_.ensure(slot);
                 const std::int64_t at = instants[i];
                 if (is_first && !is_new) undo.push_back({slot, last_[slot]});
                 last_[slot] = is_new ? at : std::max(last_[slot], at);
                 newest = std::max(newest, at);
-                batch.assign(slot, is_new ? stored(i) : ranking_.score(slot) + stored(i));
+                batch.assign(reached, is_new ? stored(i) : ranking_.score(slot) + stored(i));
             }
             batch.commit();
         } catch (...) {
@@ -442,8 +462,6 @@ private:
         }
         newest_ = newest;
     }
-
-    static constexpr std::size_t kNoMoreSlots = 0xffffffffU;
 
     HalfLife half_life_;
     std::size_t max_members_;

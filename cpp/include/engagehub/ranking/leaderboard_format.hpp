@@ -14,6 +14,7 @@
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/codec/utf8.hpp>
 #include <engagehub/decay/half_life.hpp>
+#include <engagehub/ranking/rank_key.hpp>
 
 namespace engagehub::leaderboard_format {
 
@@ -52,7 +53,7 @@ Snapshot read(std::string_view bytes) {
     ByteReader reader = open_format(bytes, kMagic, kVersion);
     Snapshot snapshot;
     const std::int64_t half_life = reader.get_signed();
-    if (half_life < 0) reader.fail("has a negative half-life");
+    if (half_life != 0 && half_life < RankKeyCodec::kLeastHalfLife) reader.fail("has an impossible half-life");
     snapshot.half_life = HalfLife::of_micros(half_life);
     const auto choice = [&](std::uint8_t largest) {
         const auto value = reader.get<std::uint8_t>();

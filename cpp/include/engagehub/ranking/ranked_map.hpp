@@ -48,6 +48,7 @@ public:
     template <class Convert>
     RankedMap(const RankedMap& other, const RankKeyCodec& codec, const Convert& convert)
         : RankedMap(other.ties_, other.order_, codec) {
+        make_room_for_arrivals(other.size());
         members_ = other.members_;
         keys_ = other.keys_;
         std::vector<Slot> sorted;
@@ -75,6 +76,7 @@ public:
     // REQUIRES: the member isn't there.
     Slot insert(const ItemView& member, std::uint64_t hash, const Scaled& score) {
         make_room_for_arrivals(1);
+        const ItemKind known = kind();
         const Slot slot = members_.insert(member, hash, "member").first;
         try {
             keys_.ensure(slot);
@@ -88,7 +90,7 @@ public:
                 throw;
             }
         } catch (...) {
-            members_.erase(slot);
+            members_.withdraw(slot, known);
             throw;
         }
         return slot;
@@ -143,7 +145,7 @@ public:
         }
         Batch batch(*this, size);
         for (std::size_t i = 0; i < size; ++i) {
-            batch.assign(batch.reach(members[i], ItemTable::hash(members[i])).slot, Scaled::of_double(scores[i]));
+            batch.assign(batch.reach(members[i], ItemTable::hash(members[i])), Scaled::of_double(scores[i]));
         }
         batch.commit();
         done = size;
@@ -257,8 +259,8 @@ public:
         };
 
         // REQUIRES: at most so many calls of assign() follow.
-        Batch(RankedMap& map, std::size_t changes) : map_(map), is_touched_(map.slots()) {
-            map_.make_room_for_arrivals(2 * changes);  // a new member takes one for its zero, too
+        Batch(RankedMap& map, std::size_t changes) : map_(map), known_(map.kind()), is_touched_(map.slots()) {
+            map_.make_room_for_arrivals(changes);
         }
         Batch(const Batch&) = delete;
         Batch& operator=(const Batch&) = delete;
@@ -266,7 +268,7 @@ public:
             for (; !committed_ && !touched_.empty(); touched_.pop_back()) take_back(touched_.back());
         }
 
-        // The slot of a member, which is on the map from now on, with a score of zero if new.
+        // The slot of a member, which is on the map from now on. REQUIRES: assign() follows.
         Reached reach(const ItemView& member, std::uint64_t hash) {
             if (const auto known = map_.find(member, hash)) {
                 const bool is_first = !is_touched_[*known];
@@ -286,11 +288,13 @@ public:
             map_.keys_.ensure(slot);
             if (slot >= is_touched_.size()) is_touched_.resize(slot + slot / 2 + 64);
             is_touched_[slot] = true;
-            map_.keys_[slot] = map_.codec_.encode({}, map_.next_arrival());
             return {slot, true, true};
         }
 
-        void assign(Slot slot, const Scaled& score) { map_.keys_[slot] = map_.key_for(score, map_.keys_[slot]); }
+        void assign(const Reached& reached, const Scaled& score) {
+            RankKey& key = map_.keys_[reached.slot];
+            key = reached.is_new ? map_.codec_.encode(score, map_.next_arrival()) : map_.key_for(score, key);
+        }
 
         void commit() {
             std::vector<Slot> changed;
@@ -316,20 +320,23 @@ public:
 
         void take_back(const Touched& touched) noexcept {
             if (touched.is_new) {
-                map_.members_.erase(touched.slot);
+                map_.members_.withdraw(touched.slot, known_);
             } else {
                 map_.keys_[touched.slot] = touched.key;
             }
         }
 
         RankedMap& map_;
+        ItemKind known_;  // before the batch
         std::vector<Touched> touched_;
         std::vector<bool> is_touched_;  // by slot
         bool committed_ = false;
     };
 
     // Whether so many changes had better go by a Batch: its pass over the list costs what so many changes cost.
-    bool prefers_batch(std::size_t changes) const { return changes >= 16 && changes >= size() / kRebuildShare; }
+    bool prefers_batch(std::size_t changes) const {
+        return changes >= 16 && changes >= size() / kRebuildShare && may_number(changes);
+    }
 
     // For changes one by one: asks the memory for what the change of a member some steps ahead will touch.
     void prefetch_cell(std::uint64_t hash) const { members_.prefetch_cell(hash); }
@@ -363,9 +370,15 @@ private:
         return same == held ? held : codec_.with_arrival(same, next_arrival());
     }
 
+    // Whether there are numbers for all members and so many changes.
+    bool may_number(std::size_t changes) const {
+        return order_ == TieOrder::kMember ||
+            (size() <= codec_.max_arrival() && changes <= codec_.max_arrival() - size());
+    }
+
     void make_room_for_arrivals(std::size_t changes) {
-        if (codec_.max_arrival() - arrivals_ >= changes) return;
-        if (size() > codec_.max_arrival() || changes > codec_.max_arrival() - size()) {
+        if (order_ == TieOrder::kMember || codec_.max_arrival() - arrivals_ >= changes) return;
+        if (!may_number(changes)) {
             throw std::length_error(
                 "a board with so short a half-life has room for " + std::to_string(codec_.max_arrival()) + " arrivals");
         }

@@ -4,13 +4,15 @@
 // above holds, in blocks again, a link to every block of the level below, with the number of entries that it spans («A
 // skip list cookbook», Pugh 1990, section 3.4). A new block draws its height by coins: at each level that it reaches,
 // it begins a block of links. A block that is full is cut in its middle, so that no draw makes a block larger than
-// kBlock. Thread safety: external; const methods may run side by side. Order is a copyable object that knows the keys:
-// key(slot) answers the key of a slot that is in the list, and before(a, b) how two different slots with equal keys are
-// listed. Invariants (check() verifies them): (1) entries are sorted over all leaves, with the keys that order knows;
-// (2) a block holds 1 to kBlock entries or links, and the rest of its words is padded; (3) a link repeats the first
-// entry of its block and spans the entries below it; (4) all leaves are at the same depth and chained in order, and the
-// top block of links has two or more. Complexity: O(log n) expected to insert, erase, move and find a position; O(log n
-// + k) to visit k entries; O(n) to build. Failure: insert, move and build throw std::bad_alloc and change no entry.
+// kBlock.
+// Order is a copyable object that knows the keys: key(slot) answers the key of a slot that is in the list, and
+// before(a, b) how two different slots with equal keys are listed.
+// Thread safety: external; const methods may run side by side.
+// Invariants (check() verifies them): (1) entries are sorted over all leaves, with the keys that order knows; (2) a
+// block holds 1 to kBlock entries or links, and the rest of its words is padded; (3) a link repeats the first entry of
+// its block and spans the entries below it; (4) all leaves are at the same depth and chained in order, and the top
+// block of links has two or more. Complexity: O(log n) expected to insert, erase, move and find a position; O(log n +
+// k) to visit k entries; O(n) to build. Failure: insert, move and build throw std::bad_alloc and change no entry.
 #pragma once
 
 #include <algorithm>
@@ -184,7 +186,7 @@ private:
     static constexpr std::size_t kJoined = kBlock * 3 / 4;
     static constexpr std::size_t kJoinedLinks = kBlock / 4;
     static constexpr std::size_t kFilled = kBlock * 3 / 4;
-    static constexpr std::uint64_t kCoin = 32;  // one block in so many reaches the next level
+    static constexpr std::uint64_t kCoin = kBlock;  // one block in so many reaches the next level
     static constexpr unsigned kMaxHeight = 24;
     static constexpr unsigned kMaxDrawn = 12;
 
