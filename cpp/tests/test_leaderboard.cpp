@@ -2,13 +2,18 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <engagehub/ranking/leaderboard.hpp>
+
+#include "tests/support/leaderboard_operations.hpp"
 
 using engagehub::HalfLife;
 using engagehub::Incompatible;
@@ -17,59 +22,18 @@ using engagehub::ItemView;
 using engagehub::Leaderboard;
 using engagehub::TieOrder;
 using engagehub::Ties;
+using engagehub_tests::BoardBesideModel;
+using engagehub_tests::BoardSettings;
+using engagehub_tests::RandomChoices;
 
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000;
 
-// The obviously right board without decay: whole points, sorted anew for every question.
-struct Model {
-    struct Member {
-        std::int64_t number;
-        double score;
-        std::uint64_t arrival;
-    };
-    std::map<std::int64_t, Member> members;
-    std::uint64_t arrivals = 0;
-
-    void change(std::int64_t number, double score) {
-        const auto known = members.find(number);
-        if (known != members.end() && known->second.score == score) return;
-        members[number] = {number, score, ++arrivals};
-    }
-
-    std::vector<Member> sorted(TieOrder order) const {
-        std::vector<Member> result;
-        for (const auto& [number, member] : members) result.push_back(member);
-        std::sort(result.begin(), result.end(), [&](const Member& a, const Member& b) {
-            if (a.score != b.score) return a.score > b.score;
-            return order == TieOrder::kArrival ? a.arrival < b.arrival : a.number < b.number;
-        });
-        return result;
-    }
-
-    std::size_t rank(const std::vector<Member>& rows, std::size_t position, Ties ties) const {
-        if (ties == Ties::kOrdinal) return position + 1;
-        std::vector<double> above;
-        for (const auto& row : rows) {
-            if (row.score > rows[position].score) above.push_back(row.score);
-        }
-        if (ties == Ties::kDense) above.erase(std::unique(above.begin(), above.end()), above.end());
-        return above.size() + 1;
-    }
-};
-
-void require_equal(const Leaderboard& board, const Model& model) {
-    board.check();
-    const auto expected = model.sorted(board.order());
-    const auto rows = board.rows(0, expected.size() + 1, 0);
-    REQUIRE(rows.size() == expected.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        REQUIRE(rows[i].member.number == expected[i].number);
-        REQUIRE(rows[i].score == expected[i].score);
-        REQUIRE(rows[i].rank == model.rank(expected, i, board.ties()));
-        REQUIRE(board.rank(*board.find(rows[i].member)) == rows[i].rank);
-    }
+// Operations for each tie policy, order and kind of member: ENGAGEHUB_TEST_OPERATIONS, or a slice.
+std::size_t operations() {
+    const char* wanted = std::getenv("ENGAGEHUB_TEST_OPERATIONS");
+    return wanted == nullptr ? 9'000 : std::stoul(wanted);
 }
 
 }  // namespace
@@ -77,37 +41,19 @@ void require_equal(const Leaderboard& board, const Model& model) {
 TEST_CASE("a leaderboard agrees with a model under random operations, for every tie policy and order") {
     for (const Ties ties : {Ties::kCompetition, Ties::kDense, Ties::kOrdinal}) {
         for (const TieOrder order : {TieOrder::kArrival, TieOrder::kMember}) {
-            CAPTURE(static_cast<int>(ties));
-            CAPTURE(static_cast<int>(order));
-            std::mt19937_64 random(5);
-            Leaderboard board({}, ties, order);
-            Model model;
-            for (int step = 0; step < 4'000; ++step) {
-                const auto number = static_cast<std::int64_t>(random() % 150);
-                const auto points = static_cast<double>(static_cast<int>(random() % 11) - 5);
-                const auto known = model.members.find(number);
-                switch (random() % 4) {
-                    case 0:
-                        REQUIRE(board.set(ItemView::of(number), points, step) == points);
-                        model.change(number, points);
-                        break;
-                    case 1:
-                        if (known == model.members.end()) {
-                            REQUIRE_FALSE(board.find(ItemView::of(number)).has_value());
-                        } else {
-                            REQUIRE(board.remove(*board.find(ItemView::of(number)), 0) == known->second.score);
-                            model.members.erase(known);
-                        }
-                        break;
-                    default: {
-                        const double before = known == model.members.end() ? 0.0 : known->second.score;
-                        REQUIRE(board.add(ItemView::of(number), points, step) == before + points);
-                        model.change(number, before + points);
-                    }
+            for (const bool has_texts : {false, true}) {
+                // Few members, who meet in ties; more than a block of links can hold; a bounded board.
+                for (const std::size_t members : {40U, 6'000U, 300U}) {
+                    CAPTURE(static_cast<int>(ties));
+                    CAPTURE(static_cast<int>(order));
+                    CAPTURE(has_texts);
+                    CAPTURE(members);
+                    BoardSettings settings{ties, order, has_texts};
+                    if (members == 300) settings.max_members = 100;
+                    RandomChoices choices(members, operations() / 3);
+                    CHECK_NOTHROW(BoardBesideModel<RandomChoices>(settings, choices).run(members));
                 }
-                if (step % 50 == 0) require_equal(board, model);
             }
-            require_equal(board, model);
         }
     }
 }
@@ -227,4 +173,80 @@ TEST_CASE("points that no sum may hold are refused and change nothing") {
         CHECK_THROWS_AS(board.set(ItemView::of(1), points, 0), InvalidArgument);
     }
     CHECK(board.size() == 0);
+}
+
+TEST_CASE("a board may be asked by several threads at once") {
+    Leaderboard board(HalfLife::of_micros(kSecond), Ties::kDense);
+    for (int i = 0; i < 3'000; ++i) board.add(ItemView::of(i), i % 100, i * kSecond / 1'000);
+    const std::string bytes = board.to_bytes();
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> readers;
+    for (int reader = 0; reader < 3; ++reader) {
+        readers.emplace_back([&, reader] {
+            for (int i = reader; i < 3'000; i += 7) {
+                const auto slot = board.find(ItemView::of(i));
+                const auto rows = board.rows(board.position(*slot), 2, 0);
+                if (rows[0].member.number != i || rows[0].rank != board.rank(*slot)) ++wrong;
+                if (board.count_above(rows[0].score, false, 0) > board.position(*slot)) ++wrong;
+            }
+            if (board.to_bytes() != bytes) ++wrong;
+        });
+    }
+    for (auto& reader : readers) reader.join();
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("half-lives from a millisecond to ten years keep order and scores, and shorter ones are refused") {
+    for (const std::int64_t half_life : {std::int64_t{1'000}, kSecond, 315'576'000 * kSecond}) {
+        CAPTURE(half_life);
+        Leaderboard board(HalfLife::of_micros(half_life));
+        const std::vector<std::int64_t> instants{
+            engagehub::kFirstInstant, -1, 0, 1'700'000'000 * kSecond, engagehub::kLastInstant};
+        for (std::size_t i = 0; i < instants.size(); ++i) {
+            const auto number = static_cast<std::int64_t>(i);
+            CHECK(board.add(ItemView::of(number), 1e290, instants[i]) == 1e290);
+            CHECK(board.add(ItemView::of(100 + number), 5e-324, instants[i]) == 5e-324);
+            CHECK(board.add(ItemView::of(200 + number), -1e290, instants[i]) == -1e290);
+            CHECK(board.add(ItemView::of(200 + number), 1e290, instants[i]) == 0.0);
+        }
+        board.check();
+        CHECK(board.rows(0, 1, 0)[0].member.number == 4);
+        CHECK(Leaderboard::from_bytes(board.to_bytes()).to_bytes() == board.to_bytes());
+        board.rebuild({});
+        CHECK(board.score(*board.find(ItemView::of(4)), 0) == 1e290);
+    }
+    CHECK_THROWS_AS(Leaderboard(HalfLife::of_micros(999)), InvalidArgument);
+    Leaderboard board;
+    CHECK_THROWS_AS(board.rebuild(HalfLife::of_micros(999)), InvalidArgument);
+    CHECK(board.half_life() == HalfLife());
+}
+
+TEST_CASE("a board whose members have left keeps their kind, and says so when it merges") {
+    Leaderboard board;
+    board.add(ItemView::of(1), 1, 0);
+    board.remove(*board.find(ItemView::of(1)), 0);
+    Leaderboard text;
+    text.add(ItemView::of(std::string_view("ada")), 1, 0);
+    CHECK_THROWS_AS(board.merge(text), Incompatible);
+    board.clear();
+    board.merge(text);
+    CHECK(board.size() == 1);
+}
+
+TEST_CASE("merging refuses a sum that no double shows and changes nothing") {
+    Leaderboard board;
+    board.add(ItemView::of(1), 1, 0);
+    board.add(ItemView::of(2), 1e290, 0);
+    while (!(board.score(*board.find(ItemView::of(2)), 0) > 1e308)) board.merge(board);
+    const std::string before = board.to_bytes();
+    CHECK_THROWS_AS(board.merge(board), InvalidArgument);
+    CHECK(board.to_bytes() == before);
+}
+
+TEST_CASE("pruning below what is no number is refused") {
+    Leaderboard board;
+    board.add(ItemView::of(1), 1, 0);
+    CHECK_THROWS_AS(board.prune(std::nan(""), 0), InvalidArgument);
+    CHECK(board.prune(1.0, 0) == 0);
+    CHECK(board.prune(1.5, 0) == 1);
 }

@@ -3,16 +3,15 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <limits>
 #include <random>
 #include <vector>
 
-#include <engagehub/ranking/block_search.hpp>
 #include <engagehub/ranking/skip_list.hpp>
 
-using engagehub::RankKey;
+#include "tests/support/search_paths.hpp"
 
-namespace block_search = engagehub::block_search;
+using engagehub::RankKey;
+using engagehub_tests::on_both_paths;
 
 namespace {
 
@@ -72,49 +71,7 @@ RankKey random_key(std::mt19937_64& random, std::uint64_t range) {
     return {high, random() % 3};
 }
 
-template <class Body>
-void on_both_paths(Body&& body) {
-    for (const bool plain : {false, true}) {
-        block_search::force_plain(plain);
-        CAPTURE(block_search::name_of(block_search::path()));
-        body();
-    }
-    block_search::force_plain(false);
-}
-
 }  // namespace
-
-TEST_CASE("words below a value are counted the same by every path") {
-    std::mt19937_64 random(3);
-    constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
-    constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
-    for (int round = 0; round < 2'000; ++round) {
-        std::vector<std::int64_t> words(64, block_search::kPad);
-        const std::size_t count = random() % 65;
-        for (std::size_t i = 0; i < count; ++i) {
-            words[i] = round % 3 == 0 ? static_cast<std::int64_t>(random()) : static_cast<std::int64_t>(random() % 9) - 4;
-            if (random() % 50 == 0) words[i] = random() % 2 == 0 ? kMost : kLeast;
-        }
-        std::sort(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count));
-        for (int probe = 0; probe < 20; ++probe) {
-            std::int64_t value = static_cast<std::int64_t>(random() % 11) - 5;
-            if (probe == 0) value = kMost;
-            if (probe == 1) value = kLeast;
-            if (probe > 10 && count != 0) value = words[random() % count];
-            const auto expected = static_cast<std::size_t>(
-                std::lower_bound(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(count), value) -
-                words.begin());
-            on_both_paths([&] { REQUIRE(block_search::count_below(words.data(), count, value) == expected); });
-        }
-    }
-}
-
-TEST_CASE("the plain path can be forced, and is left again") {
-    block_search::force_plain(true);
-    CHECK(block_search::path() == block_search::Path::kPlain);
-    block_search::force_plain(false);
-    CHECK(block_search::path() == block_search::best_path());
-}
 
 TEST_CASE("a skip list agrees with a sorted vector, its invariants checked after every change") {
     on_both_paths([] {
@@ -132,7 +89,8 @@ TEST_CASE("a skip list agrees with a sorted vector, its invariants checked after
                 } else if (random() % 4 < (growing ? 1U : 3U)) {
                     both.erase(slot);
                 } else {
-                    const RankKey near{both.keys[slot].high + static_cast<std::int64_t>(random() % 3) - 1, random() % 3};
+                    const RankKey near{
+                        both.keys[slot].high + static_cast<std::int64_t>(random() % 3) - 1, random() % 3};
                     both.move(slot, random() % 2 == 0 ? near : random_key(random, range));
                 }
                 both.list.check();
@@ -221,4 +179,41 @@ TEST_CASE("a skip list visits any range, and nothing past its end") {
     both.list.clear();
     CHECK(visited(0, 5).empty());
     both.list.check();
+}
+
+TEST_CASE("a hundred thousand equal keys cost a look-up in each block on the way, no more") {
+    struct Counting {
+        const RankKey* shared;
+        std::size_t* asked;
+        const RankKey& key(Slot) const {
+            ++*asked;
+            return *shared;
+        }
+        bool before(Slot a, Slot b) const { return a < b; }
+    };
+    const RankKey shared{5, 5};
+    std::size_t asked = 0;
+    engagehub::SkipList<Counting> list(Counting{&shared, &asked});
+    std::mt19937_64 random(4);
+    constexpr Slot kSlots = 100'000;
+    std::vector<Slot> slots(kSlots);
+    for (Slot slot = 0; slot < kSlots; ++slot) slots[slot] = slot;
+    std::shuffle(slots.begin(), slots.end(), random);
+    std::size_t most = 0;
+    const auto watched = [&](const auto& operation) {
+        asked = 0;
+        operation();
+        most = std::max(most, asked);
+    };
+    for (const Slot slot : slots) watched([&] { list.insert(shared, slot); });
+    for (int i = 0; i < 1'000; ++i) {
+        const auto slot = static_cast<Slot>(random() % kSlots);
+        watched([&] { REQUIRE(list.position(shared, slot) == slot); });
+        watched([&] { list.move(shared, shared, slot); });
+        REQUIRE(list.at(slot) == slot);
+    }
+    list.check();
+    for (const Slot slot : slots) watched([&] { list.erase(shared, slot); });
+    CHECK(list.size() == 0);
+    CHECK(most <= 80);
 }

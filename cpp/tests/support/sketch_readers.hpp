@@ -6,7 +6,6 @@
 #pragma once
 
 #include <cstdint>
-#include <stdexcept>
 #include <string>
 #include <string_view>
 
@@ -19,11 +18,9 @@
 #include <engagehub/sketch/top_k.hpp>
 #include <engagehub/window/distinct_window.hpp>
 
-namespace engagehub_tests {
+#include "tests/support/require.hpp"
 
-inline void require(bool holds, const char* what) {
-    if (!holds) throw std::logic_error(what);
-}
+namespace engagehub_tests {
 
 // Returns whether the bytes were read; use() asks and changes the sketch.
 template <class Sketch, class Use>

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// In a file of its own, for a compiler that saw malloc() inside would take delete for a mistake.
+#include "tests/support/failing_new.hpp"
+
+#include <cstdlib>
+
+void* operator new(std::size_t size) {
+    auto& state = engagehub_tests::allocations;
+    if (size > state.largest) state.largest = size;
+    if (state.until_failure == 0) throw std::bad_alloc();
+    if (state.until_failure != UINT64_MAX) --state.until_failure;
+    void* memory = std::malloc(size == 0 ? 1 : size);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
