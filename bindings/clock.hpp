@@ -6,8 +6,10 @@
 
 #include "python.hpp"
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -57,6 +59,10 @@ public:
         }
     }
 
+    Clock(const Clock& other) : Clock(other.callable_, other.max_skew_) {}
+    Clock& operator=(const Clock&) = delete;
+    ~Clock() = default;
+
     std::int64_t now() const {
         if (SystemTime::is(callable_.ptr())) return SystemTime::now();
         PyObject* answer = interpreter::guarded_call(
@@ -72,14 +78,14 @@ public:
     std::int64_t change_instant(py::handle at) const {
         if (at.is_none()) return now();
         const std::int64_t given = convert::instant(at);
-        if (max_skew_) require(given, now());
+        require(given);
         return given;
     }
 
     convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
         if (at.is_none()) return convert::InstantBatch::repeated(now());
         convert::InstantBatch given(at, "at", size);
-        if (max_skew_ && given.size() != 0) require(given.newest(), now());
+        if (given.size() != 0) require(given.newest());
         return given;
     }
 
@@ -97,7 +103,13 @@ public:
     void clear() { callable_ = py::none(); }
 
 private:
-    void require(std::int64_t given, std::int64_t now) const {
+    void require(std::int64_t given) const {
+        if (!max_skew_) return;
+        const bool is_system = SystemTime::is(callable_.ptr());
+        // The system's time goes on: what wasn't ahead of an earlier reading isn't ahead of the next.
+        if (is_system && given - *max_skew_ <= seen_.load(std::memory_order_relaxed)) return;
+        const std::int64_t now = this->now();
+        if (is_system) seen_.store(now, std::memory_order_relaxed);
         if (given - now > *max_skew_) {
             throw engagehub::InvalidArgument(
                 "at must be at most " + std::to_string(convert::seconds(*max_skew_)) +
@@ -108,4 +120,5 @@ private:
 
     py::object callable_;
     std::optional<std::int64_t> max_skew_;
+    mutable std::atomic<std::int64_t> seen_{std::numeric_limits<std::int64_t>::min()};  // the system's time, lately
 };
