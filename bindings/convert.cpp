@@ -332,6 +332,17 @@ BytesView::BytesView(py::handle object, const char* argument) {
         throw InvalidType(
             std::string(argument) + " must be bytes or another contiguous buffer, got " + type_name(object));
     }
+    bytes_ = {static_cast<const char*>(view_.buf), static_cast<std::size_t>(view_.len)};
+#ifdef Py_GIL_DISABLED
+    if (PyBytes_CheckExact(view_.obj)) return;
+    try {
+        copy_ = bytes_;
+    } catch (...) {
+        PyBuffer_Release(&view_);  // an object that wasn't made has no destructor
+        throw;
+    }
+    bytes_ = copy_;
+#endif
 }
 
 }  // namespace convert

@@ -183,17 +183,20 @@ inline std::uint64_t natural(py::handle object, const char* argument) {
     return static_cast<std::uint64_t>(value);
 }
 
-// The bytes of a contiguous buffer (bytes, bytearray, memoryview), borrowed while this lives.
+// The bytes of a contiguous buffer (bytes, bytearray, memoryview): valid, and the same, while this lives. Without the
+// GIL another thread may write to whatever isn't bytes in the middle of a reader, so that is copied.
 class BytesView {
 public:
     BytesView(py::handle object, const char* argument);
     BytesView(const BytesView&) = delete;
     BytesView& operator=(const BytesView&) = delete;
     ~BytesView() { PyBuffer_Release(&view_); }
-    std::string_view get() const { return {static_cast<const char*>(view_.buf), static_cast<std::size_t>(view_.len)}; }
+    std::string_view get() const { return bytes_; }
 
 private:
     Py_buffer view_{};
+    std::string copy_;
+    std::string_view bytes_;
 };
 
 }  // namespace convert

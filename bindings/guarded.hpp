@@ -52,8 +52,10 @@ public:
     // For long work: lets other Python threads run meanwhile. The work must not touch a Python object.
     template <class Work>
     decltype(auto) with_released(Work&& work) {
-        const auto lock = acquire();
+        auto acquired = acquire();
         const Released released;
+        // Let go of before the interpreter is entered again: that may take long, and at its end never happen.
+        const auto lock = std::move(acquired);
         return std::forward<Work>(work)(value_);
     }
 

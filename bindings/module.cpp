@@ -13,6 +13,7 @@
 #include "clock.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
+#include "init_once.hpp"
 #include "register.hpp"
 
 namespace {
@@ -43,7 +44,8 @@ void register_errors() {
 
 }  // namespace
 
-PYBIND11_MODULE(_native, module) {
+// Safe without the GIL: docs/decisions/0003 says how.
+PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     module.doc() = "The compiled half of engagehub_core; use the classes of the package itself.";
     py::options options;
     options.disable_function_signatures();
@@ -64,6 +66,11 @@ PYBIND11_MODULE(_native, module) {
     module.def(
         "simd_path", [] { return engagehub::block_search::name_of(engagehub::block_search::path()); },
         "Which code searches the blocks of a ranking: \"avx2\", \"neon\" or \"plain\".");
+    for (const char* name :
+         {"SkipList", "Leaderboard", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "MpmcQueue",
+          "EventProcessor"}) {
+        init_once::guard(module.attr(name));
+    }
     py::dict build;
     build["version"] = ENGAGEHUB_VERSION;
     build["compiler"] = ENGAGEHUB_COMPILER;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Purpose: EventProcessor and EventBatch for Python. The object that Python sees and the worker threads share a
-// PythonSink. Its references to Python objects are guarded by the GIL and visited by the collector by way of the
+// PythonSink. Its references to Python objects are guarded by a PointerMutex and visited by the collector by way of the
 // processor, whose __del__ ends the workers before anything is cleared; a worker holds references of its own while it
 // is in a call, so what it uses is never garbage.
 #include "python.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -27,6 +28,7 @@
 #include "errors.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
+#include "pointer_lock.hpp"
 #include "register.hpp"
 
 namespace {
@@ -167,7 +169,7 @@ public:
         if (!is_for_me && !interpreter::NativeThread::was_attached()) return;
         if (!interpreter::NativeThread::attach()) return;
         if (is_for_me) {
-            if (PyObject* error = std::exchange(unreported_, nullptr)) {
+            if (PyObject* error = taken(unreported_)) {
                 PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
                 Py_DECREF(error);
                 PyErr_WriteUnraisable(write_);
@@ -181,13 +183,14 @@ public:
     void be_orphan() { is_orphan_ = true; }
 
     py::object take_error() {
-        PyObject* error = std::exchange(unreported_, nullptr);
-        PyObject* newest = std::exchange(newest_, nullptr);
+        PyObject* error = taken(unreported_);
+        PyObject* newest = taken(newest_);
         if (error == nullptr) std::swap(error, newest);
         Py_XDECREF(newest);
         return error == nullptr ? py::none() : py::reinterpret_steal<py::object>(error);
     }
 
+    // The collector has stopped the other threads.
     int traverse(visitproc visit, void* arg) const {
         Py_VISIT(answer_type_);
         Py_VISIT(write_);
@@ -196,22 +199,24 @@ public:
         return 0;
     }
     void clear() {
-        Py_CLEAR(answer_type_);
-        Py_CLEAR(write_);
-        Py_CLEAR(unreported_);
-        Py_CLEAR(newest_);
+        for (PyObject** member : {&answer_type_, &write_, &unreported_, &newest_}) Py_XDECREF(taken(*member));
     }
 
 private:
     void write_attached(
         const std::shared_ptr<const EventBatch>& batch, engagehub::WriteResult& result, std::string& failure) {
-        if (write_ == nullptr) {
+        py::object answer_type;
+        py::object write;
+        {
+            const PointerLock lock(mutex_);
+            answer_type = py::reinterpret_borrow<py::object>(answer_type_);
+            write = py::reinterpret_borrow<py::object>(write_);
+        }
+        if (!answer_type || !write) {
             failure = "the processor is gone";
             return;
         }
         try {
-            const auto answer_type = py::reinterpret_borrow<py::object>(answer_type_);
-            const auto write = py::reinterpret_borrow<py::object>(write_);
             const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
             PyObject* answer = interpreter::guarded_call(PyObject_CallOneArg, write.ptr(), argument.ptr());
             if (answer == nullptr) throw py::error_already_set();
@@ -242,9 +247,19 @@ private:
     void remember(py::error_already_set& error) {
         const py::object value = error.value();
         if (error.trace()) PyException_SetTraceback(value.ptr(), error.trace().ptr());
-        if (unreported_ == nullptr) unreported_ = value.inc_ref().ptr();
-        PyObject* old = std::exchange(newest_, value.inc_ref().ptr());
+        PyObject* old = nullptr;
+        {
+            const PointerLock lock(mutex_);
+            if (write_ == nullptr) return;  // cleared meanwhile: nobody would ever drop what is stored now
+            if (unreported_ == nullptr) unreported_ = value.inc_ref().ptr();
+            old = std::exchange(newest_, value.inc_ref().ptr());
+        }
         Py_XDECREF(old);
+    }
+
+    PyObject* taken(PyObject*& member) {
+        const PointerLock lock(mutex_);
+        return std::exchange(member, nullptr);
     }
 
     static std::string text_of(const py::error_already_set& error) {
@@ -265,11 +280,12 @@ private:
         return length == 0 ? text : text + ": " + std::string(bytes, static_cast<std::size_t>(length));
     }
 
+    PointerMutex mutex_;
     PyObject* answer_type_;  // looked up once: an import runs Python code, which a worker does only to call the sink
     PyObject* write_;
     PyObject* unreported_ = nullptr;  // the first exception since the last report
     PyObject* newest_ = nullptr;      // for a report whose first exception went out with the report before it
-    bool is_orphan_ = false;
+    std::atomic<bool> is_orphan_{false};
 };
 
 // ---- columns from Python ----
@@ -494,6 +510,9 @@ public:
         return events;
     }
 
+    // True for one caller only.
+    bool claim_end() { return !is_end_claimed_.exchange(true); }
+
     bool is_worker_thread() const { return core_ != nullptr && core_->is_worker_thread(); }
     std::size_t capacity() { return core().capacity(); }
     bool is_closed() const { return core_ == nullptr || core_->is_closed(); }
@@ -627,6 +646,7 @@ private:
 
     py::object clock_;
     bool raises_;
+    std::atomic<bool> is_end_claimed_{false};
     std::shared_ptr<PythonSink> sink_;
     std::unique_ptr<engagehub::EventProcessor> core_;
 };
@@ -903,6 +923,7 @@ void register_pipeline(py::module_& module) {
     type.def("_wait_ended", fastcall::method(&Processor::wait_ended));
     type.def("_join", fastcall::method(&Processor::join));
     type.def("_abandon", fastcall::method(&Processor::abandon));
+    type.def("_claim_end", fastcall::method(&Processor::claim_end));
     type.def("_take_failures", fastcall::method(&Processor::take_failures));
     type.def("_is_worker_thread", fastcall::method(&Processor::is_worker_thread));
     type.def("_forget", fastcall::method(&Processor::forget));

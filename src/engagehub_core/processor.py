@@ -191,8 +191,9 @@ class EventProcessor(_native.EventProcessor):
         if write is not None and not callable(write):
             message = f"sink must have write(batch) or be callable, got {type(sink).__name__}"
             raise InvalidType(message)
-        self._close_sink = getattr(sink, "close", None) if write is not sink else None
-        self._has_ended = True  # nothing to end if what follows fails
+        open_sink, close_sink = (
+            (None, None) if write is sink else (getattr(sink, "open", None), getattr(sink, "close", None))
+        )
         super().__init__(
             write,
             capacity=capacity,
@@ -204,7 +205,8 @@ class EventProcessor(_native.EventProcessor):
             keep_failed=keep_failed,
             clock=clock,
         )
-        open_sink = getattr(sink, "open", None) if write is not sink else None
+        self._close_sink = close_sink
+        self._has_ended = True  # nothing to end if what follows fails
         if open_sink is not None:
             try:
                 open_sink()
@@ -327,7 +329,7 @@ class EventProcessor(_native.EventProcessor):
         self._refuse_on_worker("close")
         self._stop()
         is_drained = self._wait_ended(timeout)
-        if self._has_ended:  # another thread was quicker
+        if not self._claim_end():  # another thread was quicker
             return
         self._has_ended = True
         _open_processors.pop(id(self), None)

@@ -22,7 +22,7 @@ class ManualClock:
 
     Notes
     -----
-    Thread safety: reading and advancing are atomic under the GIL only.
+    Thread safety: any thread may read it; two that advance it at once may lose one of the steps.
 
     Examples
     --------

@@ -1,0 +1,616 @@
+"""The package without the GIL: importing leaves it off, and objects that threads share stay whole.
+
+Every test of sharing holds with a GIL too, so it runs on every Python.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import random
+import subprocess
+import sys
+import sysconfig
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from engagehub_core import (
+    CountMinSketch,
+    DistinctWindow,
+    EventProcessor,
+    HyperLogLog,
+    Leaderboard,
+    MpmcQueue,
+    SkipList,
+    TopK,
+)
+from engagehub_core.errors import Corrupted, InvalidType, SinkError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+needs_free_threading = pytest.mark.skipif(
+    not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="needs a free-threaded Python"
+)
+THREADS = 4
+AT = 1_700_000_000
+
+
+def together(*works: Callable[[], object]) -> None:
+    """Run each on a thread of its own, all from the same moment; raise what the first that failed raised."""
+    start = threading.Barrier(len(works))
+    errors: list[BaseException] = []
+
+    def run(work):
+        start.wait()
+        try:
+            work()
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def until_done(writers, readers):
+    """Run the writers once, and meanwhile the readers again and again, each at least once."""
+    left = len(writers)
+    lock = threading.Lock()
+    is_over = threading.Event()
+
+    def write(work):
+        nonlocal left
+        try:
+            work()
+        finally:
+            with lock:
+                left -= 1
+                if left == 0:
+                    is_over.set()
+
+    def read(look):
+        while True:
+            ended = is_over.is_set()
+            look()
+            if ended:
+                return
+
+    together(
+        *(lambda work=work: write(work) for work in writers),
+        *(lambda look=look: read(look) for look in readers),
+    )
+
+
+@needs_free_threading
+@pytest.mark.parametrize("module", ["engagehub_core", "engagehub_core.processor", "engagehub_core.cli"])
+def test_importing_leaves_the_gil_off(module):
+    code = f"import {module}, engagehub_core._native, sys; print(sys._is_gil_enabled())"
+    # Neither the variable nor the option is set, for both would hide a module that turns the GIL on.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHON_GIL"}
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    assert (result.stdout, result.stderr) == ("False\n", "")
+
+
+# ---- one object, many threads ----
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+def test_a_board_counts_every_point_of_every_thread(rounds):
+    board = Leaderboard(max_skew=None)
+    members = [f"member-{i}" for i in range(50)]
+
+    def add():
+        for _ in range(rounds):
+            for member in members:
+                board.add(member, 1, at=AT)
+
+    def update():
+        for _ in range(rounds):
+            board.update(members, 2.0, at=AT)
+
+    def merge():
+        other = Leaderboard(max_skew=None)
+        other.update(members, 3.0, at=AT)
+        for _ in range(rounds):
+            board.merge(other)
+
+    def look():
+        rows = board.top(50, at=AT)
+        assert [row.score for row in rows] == sorted((row.score for row in rows), reverse=True)
+        # Each call is atomic: no row of a batch without the others.
+        assert len({row.score % 1 for row in rows}) <= 1
+        assert len(board) in (0, *range(1, 51))
+        repr(board)
+
+    until_done([add, add, update, merge], [look])
+    board._check()
+    assert {row.member: row.score for row in board.top(50, at=AT)} == dict.fromkeys(members, rounds * (1 + 1 + 2 + 3.0))
+
+
+def test_a_board_is_read_between_batches_never_inside_one():
+    board = Leaderboard(max_skew=None)
+    members = list(range(2_000))
+    board.update(members, 0.0, at=AT)
+
+    def update():
+        for _ in range(20):
+            board.update(members, 1.0, at=AT)
+
+    def look():
+        assert len({row.score for row in board.top(2_000, at=AT)}) == 1
+
+    until_done([update, update], [look])
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+def test_a_skip_list_stays_whole_while_members_come_and_go(rounds):
+    ranked = SkipList()
+
+    def churn(first):
+        for _ in range(rounds):
+            for member in range(first, first + 50):
+                ranked.set(member, member % 7)
+            for member in range(first, first + 50, 2):
+                ranked.remove(member)
+            for member in range(first, first + 50, 2):
+                ranked.add(member, 5)
+
+    def look():
+        members = list(ranked)
+        assert len(members) == len(set(members))
+        rows = ranked.range(0, 1_000)
+        assert [row.score for row in rows] == sorted((row.score for row in rows), reverse=True)
+        assert len(ranked.copy()) <= 50 * THREADS
+        repr(ranked)
+
+    until_done([lambda n=n: churn(n * 50) for n in range(THREADS)], [look])
+    ranked._check()
+    expected = {m: 5.0 if m % 2 == 0 else float(m % 7) for m in range(50 * THREADS)}
+    assert {row.member: row.score for row in ranked.range(0, 1_000)} == expected
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.stress)])
+def test_a_hyperloglog_ends_in_the_state_of_one_thread(rounds):
+    shared, alone = HyperLogLog(), HyperLogLog()
+    parts = [[f"item-{n}-{i}" for i in range(1_000)] for n in range(THREADS)]
+    for part in parts:
+        alone.update(part)
+
+    def add():
+        for item in parts[0]:
+            shared.add(item)
+
+    def update():
+        for _ in range(rounds):
+            shared.update(parts[1])
+
+    def merge():
+        other = HyperLogLog()
+        other.update(parts[2])
+        for _ in range(rounds):
+            shared.merge(other)
+
+    def unite():
+        other = HyperLogLog()
+        other.update(parts[3])
+        nonlocal_shared = shared
+        for _ in range(rounds):
+            nonlocal_shared |= other
+
+    def look():
+        twin = pickle.loads(pickle.dumps(shared))
+        copy = shared.copy()
+        assert twin.estimate() <= copy.estimate()
+        low, high = shared.bounds()
+        assert low <= high
+        repr(shared)
+        shared == copy  # noqa: B015 - what it answers depends on the moment
+
+    until_done([add, update, merge, unite], [look])
+    assert shared == alone
+    assert shared.to_bytes() == alone.to_bytes()
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+def test_a_count_min_sketch_counts_every_weight(rounds):
+    shared = CountMinSketch(width=1_000, depth=4)
+    items = list(range(40))
+    other = CountMinSketch(width=1_000, depth=4)
+    other.update(items, 2)
+
+    def add():
+        for _ in range(rounds):
+            for item in items:
+                shared.add(item, 3)
+
+    def update():
+        for _ in range(rounds):
+            shared.update(items)
+
+    def merge():
+        for _ in range(rounds):
+            shared.merge(other)
+
+    def look():
+        copy = shared.copy()
+        assert copy.total == CountMinSketch.from_bytes(copy.to_bytes()).total <= shared.total
+        repr(shared)
+
+    until_done([add, add, update, merge], [look])
+    each = rounds * (3 + 3 + 1 + 2)
+    assert shared.total == each * len(items)
+    assert all(shared.estimate(item) >= each for item in items)
+
+
+@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+def test_a_top_k_counts_every_weight(rounds):
+    shared = TopK(50)
+    items = [f"topic-{i}" for i in range(40)]
+    other = TopK(50)
+    other.update(items, 2.0)
+
+    def add():
+        for _ in range(rounds):
+            for item in items:
+                shared.add(item, 3)
+
+    def update():
+        for _ in range(rounds):
+            shared.update(items)
+
+    def merge():
+        for _ in range(rounds):
+            shared.merge(other)
+
+    def look():
+        rows = shared.top(50)
+        assert len(rows) <= len(items)
+        assert all(row.low <= row.estimate <= row.high for row in rows)
+        assert len(pickle.loads(pickle.dumps(shared))) <= len(items)
+        repr(shared.copy())
+
+    until_done([add, add, update, merge], [look])
+    each = rounds * (3 + 3 + 1 + 2)
+    assert {row.item for row in shared.top(50)} == set(items)
+    assert all(row.low <= each <= row.high for row in shared.top(50))
+
+
+@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.stress)])
+def test_a_window_ends_in_the_state_of_one_thread(rounds):
+    shared, alone = DistinctWindow("24h", max_skew=None), DistinctWindow("24h", max_skew=None)
+    parts = [[f"member-{n}-{i}" for i in range(500)] for n in range(3)]
+    for n, part in enumerate(parts):
+        alone.update(part, at=AT + 3_600 * n)
+
+    def add():
+        for member in parts[0]:
+            assert shared.add(member, at=AT)
+
+    def update():
+        for _ in range(rounds):
+            assert shared.update(parts[1], at=AT + 3_600) == 500
+
+    def merge():
+        other = DistinctWindow("24h", max_skew=None)
+        other.update(parts[2], at=AT + 7_200)
+        for _ in range(rounds):
+            shared.merge(other)
+
+    def look():
+        estimate, low, high = shared.answer(at=AT + 7_200)
+        assert low <= estimate <= high
+        assert pickle.loads(pickle.dumps(shared)).late == 0
+        repr(shared.copy())
+
+    until_done([add, update, merge], [look])
+    assert shared.to_bytes() == alone.to_bytes()
+
+
+@pytest.mark.parametrize(
+    "made",
+    [Leaderboard, SkipList, HyperLogLog, CountMinSketch, TopK, lambda: DistinctWindow("24h")],
+    ids=["Leaderboard", "SkipList", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow"],
+)
+def test_clearing_while_others_write_leaves_a_whole_object(made):
+    shared = made()
+
+    def add():
+        for item in range(500):
+            shared.set(item, 1) if isinstance(shared, SkipList) else shared.add(
+                item, **({"points": 1} if isinstance(shared, Leaderboard) else {})
+            )
+
+    def clear():
+        for _ in range(200):
+            shared.clear()
+
+    def look():
+        repr(shared)
+        shared.copy() if hasattr(shared, "copy") else None
+
+    until_done([add, add, clear], [look])
+    shared.clear()
+    shared.set("text", 1) if isinstance(shared, SkipList) else shared.add(
+        "text", **({"points": 1} if isinstance(shared, Leaderboard) else {})
+    )
+
+
+def test_two_objects_merge_into_each_other_at_once():
+    one, two = HyperLogLog(), HyperLogLog()
+    one.update(range(1_000))
+    two.update(range(1_000, 2_000))
+
+    def both(a, b):
+        for _ in range(200):
+            a.merge(b)
+            assert (a == b) in (True, False)
+
+    together(lambda: both(one, two), lambda: both(two, one), lambda: both(one, one))
+    assert one == two
+
+
+@pytest.mark.parametrize("rounds", [3_000, pytest.param(100_000, marks=pytest.mark.stress)])
+def test_a_queue_hands_over_every_item_once(rounds):
+    queue = MpmcQueue(64)
+    taken = [[] for _ in range(THREADS)]
+
+    def put(n):
+        items = iter(range(n, rounds * THREADS, THREADS))
+        rng = random.Random(n)
+        while batch := [item for _, item in zip(range(rng.randint(1, 20)), items, strict=False)]:
+            if len(batch) == 1:
+                queue.put(batch[0])
+            else:
+                assert queue.put_many(batch) == len(batch)
+
+    def get(n):
+        rng = random.Random(n)
+        while True:
+            items = queue.get_many(rng.randint(1, 20)) if rng.random() < 0.5 else [queue.get()]
+            queue_ends = items.count(None)
+            taken[n].extend(item for item in items if item is not None)
+            for _ in range(queue_ends - 1):
+                queue.put(None)  # meant for another thread
+            if queue_ends:
+                return
+
+    def look():
+        assert 0 <= len(repr(queue)) and 0 <= queue.qsize() <= 64
+        queue.full(), queue.empty(), queue.unfinished_tasks
+
+    def put_all():
+        together(*(lambda n=n: put(n) for n in range(THREADS)))
+        for _ in range(THREADS):
+            queue.put(None)
+
+    until_done([put_all, *(lambda n=n: get(n) for n in range(THREADS))], [look])
+    assert sorted(item for part in taken for item in part) == list(range(rounds * THREADS))
+    assert queue.empty()
+
+
+@pytest.mark.parametrize("rounds", [500, pytest.param(20_000, marks=pytest.mark.stress)])
+def test_a_processor_accounts_for_every_event_of_every_thread(rounds):
+    seen: Counter[str] = Counter()
+
+    def sink(batch):
+        seen.update(event.member for event in batch)
+        if len(batch) % 5 == 0:
+            raise OSError("disk full")
+
+    events = EventProcessor(sink, workers=2, batch_size=64, flush_interval=0.01, overflow="block", keep_failed=100)
+    failures = []
+
+    def push(n):
+        for i in range(rounds):
+            assert events.push("message", f"member-{n}", i)
+
+    def push_many(n):
+        for _ in range(rounds // 50):
+            assert events.push_many({"kind": "message", "member": [f"member-{n}"] * 50}) == 50
+
+    def look():
+        stats = events.stats()
+        assert stats.offered == stats.accepted + stats.refused
+        assert stats.accepted == stats.queued + stats.in_flight + stats.delivered + stats.failed + stats.evicted
+        assert len(events.failed_events()) <= 100
+        try:
+            events.flush(timeout=30)
+        except SinkError as error:
+            failures.append(error)
+        repr(events)
+
+    until_done([lambda: push(0), lambda: push(1), lambda: push_many(2)], [look, look])
+    try:
+        events.close()
+    except SinkError as error:
+        failures.append(error)
+    stats = events.stats()
+    pushed = rounds * 2 + rounds // 50 * 50
+    assert (stats.accepted, stats.delivered + stats.failed + stats.evicted) == (pushed, pushed)
+    assert seen == {"member-0": rounds, "member-1": rounds, "member-2": rounds // 50 * 50}
+    assert all(isinstance(error.__cause__, OSError) for error in failures)
+
+
+def test_many_threads_close_a_processor_and_its_sink_is_closed_once():
+    for _ in range(20):
+        closings = []
+
+        class Sink:
+            def write(self, batch):
+                pass
+
+            def close(self, closings=closings):
+                closings.append(threading.get_ident())
+
+        events = EventProcessor(Sink())
+        events.push("message", "ada")
+        together(*[events.close] * 8)
+        assert len(closings) == 1
+        assert events.stats().delivered == 1
+
+
+# ---- arguments that change under the call ----
+
+
+def test_a_list_that_changes_during_a_batch_is_read_at_one_moment():
+    members = ["ada"] * 1_000
+    board = Leaderboard(max_skew=None)
+
+    def change():
+        for i in range(2_000):
+            members.append(f"member-{i % 10}")
+            del members[1_000:]
+            members[i % 1_000] = "ada"
+
+    def update():
+        board.update(members, 1.0, at=AT)
+
+    until_done([change], [update, update])
+    board._check()
+    assert board.score("ada", at=AT) % 1 == 0
+
+
+def test_an_array_that_changes_during_a_batch_is_checked_as_it_is_used():
+    np = pytest.importorskip("numpy")
+    points = np.zeros(1_000)
+    counts = CountMinSketch()
+    weights = np.ones(1_000, dtype=np.int64)
+    items = np.arange(1_000)
+    board = Leaderboard(max_skew=None)
+
+    def change():
+        for i in range(500):
+            points[:] = (float("nan"), 1.0)[i % 2]
+            weights[:] = (-1, 1)[i % 2]
+
+    def update():
+        for call in (lambda: board.update(items, points, at=AT), lambda: counts.update(items, weights)):
+            try:
+                call()
+            except ValueError as error:  # noqa: PERF203
+                assert "must be" in str(error)
+
+    until_done([change], [update, update])
+    assert all(row.score == row.score for row in board.top(1_000, at=AT))
+    assert counts.total < 2**40
+
+
+def test_bytes_that_change_while_they_are_read_are_read_at_one_moment():
+    seen = HyperLogLog(p=10)
+    seen.update(range(10_000))
+    good = seen.to_bytes()
+    data = bytearray(good)
+
+    def change():
+        for i in range(3_000):
+            data[i % len(data)] ^= 0xFF
+            data[i % len(data)] ^= 0xFF
+
+    def read():
+        try:
+            assert HyperLogLog.from_bytes(data).to_bytes() == good
+        except Corrupted:
+            pass
+
+    until_done([change], [read, read])
+    assert HyperLogLog.from_bytes(data) == seen
+
+
+def test_a_text_whose_bytes_nobody_has_asked_for_yet_is_the_same_to_all_threads():
+    for i in range(300):
+        text = "".join(["Зоя", str(i)])  # a new str: its UTF-8 is made by the first thread that asks
+        seen = HyperLogLog()
+        together(*[lambda text=text, seen=seen: seen.add(text)] * THREADS)
+        alone = HyperLogLog()
+        alone.add(f"Зоя{i}")
+        assert seen == alone
+
+
+# ---- construction ----
+
+CONSTRUCTIONS = {
+    "Leaderboard": (Leaderboard, (), {}),
+    "SkipList": (SkipList, (), {}),
+    "HyperLogLog": (HyperLogLog, (), {}),
+    "CountMinSketch": (CountMinSketch, (), {}),
+    "TopK": (TopK, (), {}),
+    "DistinctWindow": (DistinctWindow, ("24h",), {}),
+    "MpmcQueue": (MpmcQueue, (8,), {}),
+    "EventProcessor": (EventProcessor, (), {}),
+}
+
+
+@pytest.mark.parametrize(("cls", "given", "named"), CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
+def test_an_object_is_constructed_by_one_thread_only(cls, given, named):
+    for _ in range(20):
+        bare = cls.__new__(cls)
+        outcomes = []
+
+        def construct(bare=bare, outcomes=outcomes):
+            try:
+                bare.__init__(*given, **named)
+            except InvalidType as error:
+                outcomes.append(str(error))
+            else:
+                outcomes.append("made")
+
+        together(*[construct] * THREADS)
+        assert outcomes.count("made") == 1
+        assert all(outcome == "made" or "only once" in outcome for outcome in outcomes)
+        repr(bare)
+
+
+@pytest.mark.parametrize(("cls", "given", "named"), CONSTRUCTIONS.values(), ids=CONSTRUCTIONS)
+def test_a_second_init_is_refused_and_changes_nothing(cls, given, named):
+    made = cls(*given, **named)
+    before = repr(made)
+    with pytest.raises(InvalidType, match="only once"):
+        made.__init__(*given, **named)
+    assert repr(made) == before
+
+
+def test_an_init_inside_of_an_init_is_refused():
+    outcomes = []
+
+    class Capacity:
+        def __index__(self):
+            try:
+                queue.__init__(8)
+            except InvalidType as error:
+                outcomes.append(str(error))
+            return 4
+
+    queue = MpmcQueue.__new__(MpmcQueue)
+    queue.__init__(Capacity())
+    assert queue.capacity == 4
+    assert outcomes == ["MpmcQueue.__init__() must be called only once"]
+
+
+def test_an_init_that_failed_may_be_called_again():
+    seen = HyperLogLog.__new__(HyperLogLog)
+    with pytest.raises(ValueError, match="p must be"):
+        seen.__init__(p=99)
+    seen.__init__(p=5)
+    assert seen.p == 5
+
+
+def test_new_subclasses_are_used_for_the_first_time_by_many_threads_at_once():
+    for _ in range(30):
+        kind = type("Kind", (HyperLogLog,), {})
+
+        def use(kind=kind):
+            seen = kind()
+            seen.add("ada")
+            assert type(seen.copy()) is kind
+            assert type(pickle.loads(seen.__reduce__()[1][0] and pickle.dumps(HyperLogLog()))) is HyperLogLog
+
+        together(*[use] * THREADS)
