@@ -288,3 +288,25 @@ os.kill(os.getpid(), signal.SIGKILL)
     with SqliteSink(path) as sink:
         assert sink.last_seq() == 100
         assert sink.store(columns([str(i) for i in range(200)])) == result(100, 100)
+
+
+def test_a_database_may_be_made_by_many_threads_at_once(tmp_path):
+    for n in range(20):
+        path = tmp_path / f"{n}.db"
+        start = threading.Barrier(4)
+        outcomes = []
+
+        def make(path=path, start=start, outcomes=outcomes):
+            start.wait()
+            try:
+                with SqliteSink(path) as sink:
+                    outcomes.append(sink.store(columns(["a"])).written)
+            except Exception as error:
+                outcomes.append(repr(error))
+
+        threads = [threading.Thread(target=make) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes, key=str) == [0, 0, 0, 1]

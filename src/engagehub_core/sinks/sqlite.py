@@ -48,6 +48,8 @@ _ROWS_PER_STATEMENT = 1_000
 #: before they go to the table, decide how often a page is written.
 _CACHE_KIB = 49_152
 _LOG_PAGES = 8_192
+#: How often to try again when another connection switches the same new file to the log.
+_SWITCHES = 100
 
 
 class SqliteSink:
@@ -142,11 +144,13 @@ class SqliteSink:
         return None
 
     def _prepare(self, connection: sqlite3.Connection, *, create: bool) -> None:
+        connection.execute("BEGIN")  # one moment for the three: somebody else may be making the tables just now
         application = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+        connection.execute("COMMIT")
         if application == 0 and version == 0 and empty and create:
-            connection.execute("PRAGMA journal_mode=WAL")
+            _log_ahead(connection)
             connection.execute("BEGIN IMMEDIATE")
             # Another process may have made the tables since we looked.
             if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
@@ -341,6 +345,19 @@ class SqliteSink:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _log_ahead(connection: sqlite3.Connection) -> None:
+    """Switch to the write-ahead log; of two that do it at once SQLite refuses one."""
+    for _ in range(_SWITCHES):
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY":
+                raise
+        else:
+            return
+    connection.execute("PRAGMA journal_mode=WAL")
 
 
 def _is_read_only(path: str) -> bool:
