@@ -5,6 +5,7 @@ Every test of sharing holds with a GIL too, so it runs on every Python.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import random
@@ -27,7 +28,7 @@ from engagehub_core import (
     SkipList,
     TopK,
 )
-from engagehub_core.errors import Corrupted, InvalidType, SinkError
+from engagehub_core.errors import Corrupted, InvalidArgument, InvalidType, SinkError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,7 +104,7 @@ def test_importing_leaves_the_gil_off(module):
 # ---- one object, many threads ----
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [10, pytest.param(2_000, marks=pytest.mark.stress)])
 def test_a_board_counts_every_point_of_every_thread(rounds):
     board = Leaderboard(max_skew=None)
     members = [f"member-{i}" for i in range(50)]
@@ -128,7 +129,7 @@ def test_a_board_counts_every_point_of_every_thread(rounds):
         assert [row.score for row in rows] == sorted((row.score for row in rows), reverse=True)
         # Each call is atomic: no row of a batch without the others.
         assert len({row.score % 1 for row in rows}) <= 1
-        assert len(board) in (0, *range(1, 51))
+        assert len(board) <= 50
         repr(board)
 
     until_done([add, add, update, merge], [look])
@@ -151,7 +152,7 @@ def test_a_board_is_read_between_batches_never_inside_one():
     until_done([update, update], [look])
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [10, pytest.param(2_000, marks=pytest.mark.stress)])
 def test_a_skip_list_stays_whole_while_members_come_and_go(rounds):
     ranked = SkipList()
 
@@ -178,7 +179,7 @@ def test_a_skip_list_stays_whole_while_members_come_and_go(rounds):
     assert {row.member: row.score for row in ranked.range(0, 1_000)} == expected
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [5, pytest.param(500, marks=pytest.mark.stress)])
 def test_a_hyperloglog_ends_in_the_state_of_one_thread(rounds):
     shared, alone = HyperLogLog(), HyperLogLog()
     parts = [[f"item-{n}-{i}" for i in range(1_000)] for n in range(THREADS)]
@@ -202,9 +203,9 @@ def test_a_hyperloglog_ends_in_the_state_of_one_thread(rounds):
     def unite():
         other = HyperLogLog()
         other.update(parts[3])
-        nonlocal_shared = shared
+        same = shared
         for _ in range(rounds):
-            nonlocal_shared |= other
+            same |= other
 
     def look():
         twin = pickle.loads(pickle.dumps(shared))
@@ -220,7 +221,7 @@ def test_a_hyperloglog_ends_in_the_state_of_one_thread(rounds):
     assert shared.to_bytes() == alone.to_bytes()
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [10, pytest.param(2_000, marks=pytest.mark.stress)])
 def test_a_count_min_sketch_counts_every_weight(rounds):
     shared = CountMinSketch(width=1_000, depth=4)
     items = list(range(40))
@@ -251,7 +252,7 @@ def test_a_count_min_sketch_counts_every_weight(rounds):
     assert all(shared.estimate(item) >= each for item in items)
 
 
-@pytest.mark.parametrize("rounds", [10, pytest.param(300, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [10, pytest.param(2_000, marks=pytest.mark.stress)])
 def test_a_top_k_counts_every_weight(rounds):
     shared = TopK(50)
     items = [f"topic-{i}" for i in range(40)]
@@ -284,7 +285,7 @@ def test_a_top_k_counts_every_weight(rounds):
     assert all(row.low <= each <= row.high for row in shared.top(50))
 
 
-@pytest.mark.parametrize("rounds", [5, pytest.param(100, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [5, pytest.param(500, marks=pytest.mark.stress)])
 def test_a_window_ends_in_the_state_of_one_thread(rounds):
     shared, alone = DistinctWindow("24h", max_skew=None), DistinctWindow("24h", max_skew=None)
     parts = [[f"member-{n}-{i}" for i in range(500)] for n in range(3)]
@@ -323,25 +324,19 @@ def test_a_window_ends_in_the_state_of_one_thread(rounds):
 def test_clearing_while_others_write_leaves_a_whole_object(made):
     shared = made()
 
+    more = (1,) if isinstance(shared, (Leaderboard, SkipList)) else ()
+
     def add():
         for item in range(500):
-            shared.set(item, 1) if isinstance(shared, SkipList) else shared.add(
-                item, **({"points": 1} if isinstance(shared, Leaderboard) else {})
-            )
+            shared.add(item, *more)
 
     def clear():
         for _ in range(200):
             shared.clear()
 
-    def look():
-        repr(shared)
-        shared.copy() if hasattr(shared, "copy") else None
-
-    until_done([add, add, clear], [look])
+    until_done([add, add, clear], [lambda: repr(shared)])
     shared.clear()
-    shared.set("text", 1) if isinstance(shared, SkipList) else shared.add(
-        "text", **({"points": 1} if isinstance(shared, Leaderboard) else {})
-    )
+    shared.add("text", *more)  # the kind of item is free again
 
 
 def test_two_objects_merge_into_each_other_at_once():
@@ -358,7 +353,7 @@ def test_two_objects_merge_into_each_other_at_once():
     assert one == two
 
 
-@pytest.mark.parametrize("rounds", [3_000, pytest.param(100_000, marks=pytest.mark.stress)])
+@pytest.mark.parametrize("rounds", [3_000, pytest.param(30_000, marks=pytest.mark.stress)])
 def test_a_queue_hands_over_every_item_once(rounds):
     queue = MpmcQueue(64)
     taken = [[] for _ in range(THREADS)]
@@ -384,8 +379,9 @@ def test_a_queue_hands_over_every_item_once(rounds):
                 return
 
     def look():
-        assert 0 <= len(repr(queue)) and 0 <= queue.qsize() <= 64
-        queue.full(), queue.empty(), queue.unfinished_tasks
+        assert 0 <= queue.qsize() <= 64
+        assert queue.unfinished_tasks <= rounds * THREADS * 2
+        repr(queue)
 
     def put_all():
         together(*(lambda n=n: put(n) for n in range(THREADS)))
@@ -494,10 +490,8 @@ def test_an_array_that_changes_during_a_batch_is_checked_as_it_is_used():
 
     def update():
         for call in (lambda: board.update(items, points, at=AT), lambda: counts.update(items, weights)):
-            try:
+            with contextlib.suppress(InvalidArgument):
                 call()
-            except ValueError as error:  # noqa: PERF203
-                assert "must be" in str(error)
 
     until_done([change], [update, update])
     assert all(row.score == row.score for row in board.top(1_000, at=AT))
@@ -516,10 +510,8 @@ def test_bytes_that_change_while_they_are_read_are_read_at_one_moment():
             data[i % len(data)] ^= 0xFF
 
     def read():
-        try:
+        with contextlib.suppress(Corrupted):
             assert HyperLogLog.from_bytes(data).to_bytes() == good
-        except Corrupted:
-            pass
 
     until_done([change], [read, read])
     assert HyperLogLog.from_bytes(data) == seen
@@ -611,6 +603,6 @@ def test_new_subclasses_are_used_for_the_first_time_by_many_threads_at_once():
             seen = kind()
             seen.add("ada")
             assert type(seen.copy()) is kind
-            assert type(pickle.loads(seen.__reduce__()[1][0] and pickle.dumps(HyperLogLog()))) is HyperLogLog
+            assert seen == seen.copy()
 
         together(*[use] * THREADS)

@@ -51,6 +51,10 @@ class Gate:
         self.members += [event.member for event in batch]
 
 
+#: For tests that ask for the gate: threads that ran one side by side would share it.
+one_at_a_time = pytest.mark.thread_unsafe(reason="its gate is a fixture, which threads would share")
+
+
 @pytest.fixture
 def gate():
     gate = Gate()
@@ -374,6 +378,7 @@ def test_flush_is_a_barrier_for_every_thread():
     assert check(events.stats()).delivered == 900
 
 
+@one_at_a_time
 def test_flush_that_takes_too_long_says_what_remains(gate):
     events = EventProcessor(gate, batch_size=1)
     for i in range(3):
@@ -405,6 +410,7 @@ def test_close_delivers_all_and_is_idempotent():
     assert repr(events) == "<EventProcessor, closed>"
 
 
+@one_at_a_time
 def test_close_by_two_threads_at_once(gate):
     closed = []
 
@@ -448,6 +454,7 @@ def test_an_exception_in_the_body_still_drains_and_goes_on(unraisable):
     assert str(error) == "1 batch of 1 event failed in the sink, the first with OSError: the sink"
 
 
+@one_at_a_time
 def test_a_sink_that_hangs_is_left_behind_by_close(gate):
     closed = []
 
@@ -487,6 +494,7 @@ def fill(events, gate, capacity):
         assert events.push("k", i + 1, at=AT)
 
 
+@one_at_a_time
 def test_refuse_returns_false_and_counts(gate):
     with EventProcessor(gate, capacity=4, batch_size=1) as events:
         fill(events, gate, 4)
@@ -498,6 +506,7 @@ def test_refuse_returns_false_and_counts(gate):
     assert gate.members == [0, 1, 2, 3, 4]
 
 
+@one_at_a_time
 def test_push_many_accepts_the_first_that_fit(gate):
     with EventProcessor(gate, capacity=4, batch_size=1) as events:
         fill(events, gate, 0)
@@ -507,6 +516,7 @@ def test_push_many_accepts_the_first_that_fit(gate):
     assert gate.members == [0, 1, 2, 3, 4]
 
 
+@one_at_a_time
 def test_raise_raises_and_counts(gate):
     with EventProcessor(gate, capacity=4, batch_size=1, overflow="raise") as events:
         fill(events, gate, 3)
@@ -519,6 +529,7 @@ def test_raise_raises_and_counts(gate):
     assert gate.members == [0, 1, 2, 3, 4]
 
 
+@one_at_a_time
 def test_block_waits_and_gives_up_after_its_time(gate):
     with EventProcessor(gate, capacity=4, batch_size=1, overflow="block", block_timeout=0.01) as events:
         fill(events, gate, 4)
@@ -528,6 +539,7 @@ def test_block_waits_and_gives_up_after_its_time(gate):
     assert gate.members == [0, 1, 2, 3, 4]
 
 
+@one_at_a_time
 def test_block_goes_on_when_there_is_room(gate):
     with EventProcessor(gate, capacity=4, batch_size=1, overflow="block") as events:
         fill(events, gate, 4)
@@ -540,6 +552,7 @@ def test_block_goes_on_when_there_is_room(gate):
     assert events.stats().refused == 0
 
 
+@one_at_a_time
 def test_closing_wakes_a_blocked_producer(gate):
     events = EventProcessor(gate, capacity=4, batch_size=1, overflow="block")
     fill(events, gate, 4)
