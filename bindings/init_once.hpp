@@ -5,14 +5,16 @@
 // while it is in use. guard() claims the instance before anybody looks at the arguments.
 // Thread safety: call attached. The lock is held over look-ups only: nothing in there attaches, detaches or runs Python
 // code, so whoever waits for it waits for a thread that is about to let go.
-// Complexity: O(1) a construction. Failure: InvalidType for a call during or after another one that succeeded.
+// Complexity: O(constructions that are going on). Failure: InvalidType for a call during another one, or after one that
+// succeeded; std::bad_alloc.
 #pragma once
 
 #include "python.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <string>
-#include <unordered_set>
+#include <vector>
 
 #include <engagehub/base/errors.hpp>
 
@@ -26,21 +28,25 @@ public:
     explicit Claim(PyObject* self) : self_(self) {
         const std::lock_guard<std::mutex> lock(claims().mutex);
         // With the lock held, so that what another thread has constructed is seen.
-        if (is_constructed(self) || !claims().instances.insert(self).second) {
+        auto& instances = claims().instances;
+        if (is_constructed(self) || std::find(instances.begin(), instances.end(), self) != instances.end()) {
             throw engagehub::InvalidType(std::string(Py_TYPE(self)->tp_name) + ".__init__() must be called only once");
         }
+        instances.push_back(self);
     }
     Claim(const Claim&) = delete;
     Claim& operator=(const Claim&) = delete;
     ~Claim() {
         const std::lock_guard<std::mutex> lock(claims().mutex);
-        claims().instances.erase(self_);
+        auto& instances = claims().instances;
+        *std::find(instances.begin(), instances.end(), self_) = instances.back();
+        instances.pop_back();
     }
 
 private:
     struct Claims {
         std::mutex mutex;
-        std::unordered_set<PyObject*> instances;  // whose __init__ is running
+        std::vector<PyObject*> instances;  // whose __init__ is running: hardly more than there are threads
     };
 
     static Claims& claims() {

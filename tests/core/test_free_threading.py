@@ -454,6 +454,16 @@ def test_many_threads_close_a_processor_and_its_sink_is_closed_once():
         assert events.stats().delivered == 1
 
 
+def test_the_end_of_a_processor_is_claimed_by_one_thread():
+    with EventProcessor() as events:
+        answers = []
+        together(*[lambda: answers.append(events._claim_end())] * 8)
+        assert sorted(answers) == [False] * 7 + [True]
+        answers.clear()
+        events.close()  # somebody else has claimed it
+        assert events._claim_end() is False
+
+
 # ---- arguments that change under the call ----
 
 
