@@ -64,7 +64,7 @@ public:
             char* copy = std::allocator<char>().allocate(text.size());
             std::copy(text.begin(), text.end(), copy);
             const auto length = static_cast<std::uint32_t>(text.size());
-            std::memcpy(cell.data(), &copy, sizeof copy);
+            std::memcpy(cell.data(), static_cast<const void*>(&copy), sizeof copy);
             std::memcpy(cell.data() + sizeof copy, &length, sizeof length);
             cell[15] = kLong;
         }
@@ -96,7 +96,7 @@ private:
 
     static char* pointer_in(const Cell& cell) {
         char* pointer = nullptr;
-        std::memcpy(&pointer, cell.data(), sizeof pointer);
+        std::memcpy(static_cast<void*>(&pointer), cell.data(), sizeof pointer);
         return pointer;
     }
     static std::uint32_t length_in(const Cell& cell) {
