@@ -130,6 +130,11 @@ def test_a_board_counts_every_point_of_every_thread(rounds):
         # Each call is atomic: no row of a batch without the others.
         assert len({row.score % 1 for row in rows}) <= 1
         assert len(board) <= 50
+        for twin in (board.copy(), pickle.loads(pickle.dumps(board)), Leaderboard.from_json(board.to_json())):
+            twin._check()
+        present = [row.member for row in rows]
+        assert min(board.ranks(present), default=1) >= 1
+        assert min(board.scores(present, at=AT), default=1) >= 1
         repr(board)
 
     until_done([add, add, update, merge], [look])

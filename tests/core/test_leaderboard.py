@@ -443,6 +443,7 @@ def test_the_clock_of_the_system_is_read_unless_it_was_replaced(monkeypatch):
     assert board.newest_at == 5.0
 
 
+@pytest.mark.thread_unsafe(reason="it replaces the function of time.time")
 def test_a_clock_whose_function_was_replaced_is_called():
     """As libraries do that let tests travel in time: the object stays, its C function doesn't."""
 
