@@ -176,18 +176,15 @@ void import_datetime() {
 }
 
 std::int64_t instant(py::handle object, const char* argument) {
-    if (PyDateTime_Check(object.ptr())) return instant_of_datetime(object, argument);
+    if (PyFloat_Check(object.ptr())) return instant_of_seconds(PyFloat_AS_DOUBLE(object.ptr()), object, argument);
     if (is_integer(object)) {
         const std::int64_t whole = integer(object, argument);
         instant_of_seconds(static_cast<double>(whole), object, argument);
         return whole * 1'000'000;
     }
-    if (!PyFloat_Check(object.ptr())) {
-        throw InvalidType(
-            std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " +
-            type_name(object));
-    }
-    return instant_of_seconds(PyFloat_AS_DOUBLE(object.ptr()), object, argument);
+    if (PyDateTime_Check(object.ptr())) return instant_of_datetime(object, argument);
+    throw InvalidType(
+        std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " + type_name(object));
 }
 
 ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too) {
