@@ -71,7 +71,7 @@ PyObject* rank(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObjec
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& board = fastcall::self_of<Board>(self);
         require_instant(bound[1]);
-        return PyLong_FromSize_t(with_member<Leaderboard>(board, bound[0], [](Leaderboard& native, Slot slot) {
+        return ranking::count(with_member<Leaderboard>(board, bound[0], [](Leaderboard& native, Slot slot) {
             return native.rank(slot);
         }));
     });
@@ -161,7 +161,7 @@ PyObject* count_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObj
         auto& board = fastcall::self_of<Board>(self);
         const Limits limits(or_none(bound[0]), or_none(bound[1]));
         const std::int64_t at = board.clock.instant(or_none(bound[2]));
-        return PyLong_FromSize_t(
+        return ranking::count(
             board.guarded.with([&](Leaderboard& native) { return span_between(native, limits, at).count; }));
     });
 }

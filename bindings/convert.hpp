@@ -36,6 +36,10 @@ inline void clear_expected(PyObject* type) {
 
 // The UTF-8 of a str, borrowed: valid while the str lives. A lone surrogate is refused.
 inline std::string_view text(py::handle object, const char* argument) {
+    if (PyUnicode_IS_COMPACT_ASCII(object.ptr())) {  // its own bytes, without a call
+        const auto* data = reinterpret_cast<const char*>(PyUnicode_1BYTE_DATA(object.ptr()));
+        return {data, static_cast<std::size_t>(PyUnicode_GET_LENGTH(object.ptr()))};
+    }
     Py_ssize_t size = 0;
     const char* data = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
     if (data == nullptr) {
@@ -51,6 +55,18 @@ inline bool is_integer(py::handle object) {
     return PyIndex_Check(object.ptr()) && !PySequence_Check(object.ptr());
 }
 
+// REQUIRES: an int, and no bool.
+inline std::int64_t exact_integer(py::handle object, const char* argument) {
+    if (const auto value = two_digits(object.ptr())) return *value;
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
+    if (overflow != 0) {
+        throw engagehub::InvalidArgument(
+            std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
+    }
+    return value;
+}
+
 inline std::int64_t integer(py::handle object, const char* argument) {
     if (!PyLong_Check(object.ptr())) {
         PyObject* index = is_integer(object) ? PyNumber_Index(object.ptr()) : nullptr;
@@ -61,14 +77,7 @@ inline std::int64_t integer(py::handle object, const char* argument) {
         return integer(py::reinterpret_steal<py::object>(index), argument);
     }
     if (PyBool_Check(object.ptr())) throw engagehub::InvalidType(std::string(argument) + " must be int, got bool");
-    if (const auto value = two_digits(object.ptr())) return *value;
-    int overflow = 0;
-    const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
-    if (overflow != 0) {
-        throw engagehub::InvalidArgument(
-            std::string(argument) + " must fit in a signed 64-bit integer, got " + shown(object));
-    }
-    return value;
+    return exact_integer(object, argument);
 }
 
 // int or float, not bool, NaN or infinite.
@@ -95,6 +104,7 @@ inline double number(py::handle object, const char* argument) {
 // A member or an item: int or str; bytes too where a sketch asks.
 inline engagehub::ItemView item(py::handle object, const char* argument, bool bytes_too = false) {
     if (PyUnicode_Check(object.ptr())) return engagehub::ItemView::of(text(object, argument));
+    if (PyLong_CheckExact(object.ptr())) return engagehub::ItemView::of(exact_integer(object, argument));
     if (is_integer(object)) return engagehub::ItemView::of(integer(object, argument));
     if (bytes_too && PyBytes_Check(object.ptr())) {
         return engagehub::ItemView::of(

@@ -93,6 +93,13 @@ struct Span {
     }
 };
 
+// An int of Python. PyLong_FromLong() has a short way for what fits in 30 bits; PyLong_FromSize_t() has none
+// before 3.14.
+inline PyObject* count(std::size_t value) {
+    if (value < (std::size_t{1} << 30U)) return PyLong_FromLong(static_cast<long>(value));
+    return PyLong_FromSize_t(value);
+}
+
 // What a row needs, copied out under the lock.
 struct OwnedRow {
     std::size_t rank;
@@ -121,13 +128,12 @@ public:
     }
 
     static py::object ranked(const OwnedRow& row) {
-        return tuple_of(
-            ranked_type(), {PyLong_FromSize_t(row.rank), member_of(row), PyFloat_FromDouble(row.score), nullptr});
+        return tuple_of(ranked_type(), {count(row.rank), member_of(row), PyFloat_FromDouble(row.score), nullptr});
     }
     static py::object entry(const OwnedRow& row) {
         return tuple_of(
             entry_type(),
-            {PyLong_FromSize_t(row.rank), member_of(row), PyFloat_FromDouble(row.score),
+            {count(row.rank), member_of(row), PyFloat_FromDouble(row.score),
              PyFloat_FromDouble(convert::seconds(row.last_at))});
     }
 

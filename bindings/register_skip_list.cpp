@@ -116,7 +116,7 @@ PyObject* rank(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObjec
         static constexpr fastcall::Signature<1> kSignature{"rank", 1, 1, {"member"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& list = fastcall::self_of<RankedList>(self);
-        return PyLong_FromSize_t(
+        return ranking::count(
             with_member<RankedMap>(list, bound[0], [](RankedMap& map, Slot slot) { return map.rank(slot); }));
     });
 }
@@ -185,7 +185,7 @@ PyObject* count_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObj
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& list = fastcall::self_of<RankedList>(self).guarded;
         const Limits limits(or_none(bound[0]), or_none(bound[1]));
-        return PyLong_FromSize_t(list.with([&](RankedMap& map) { return span_between(map, limits).count; }));
+        return ranking::count(list.with([&](RankedMap& map) { return span_between(map, limits).count; }));
     });
 }
 

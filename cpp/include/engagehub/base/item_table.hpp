@@ -131,13 +131,16 @@ private:
     std::uint32_t tag(std::uint64_t hash) const { return static_cast<std::uint32_t>(hash >> 32U) & ~mask(); }
     std::size_t home(const ItemView& item) const { return hash(item) & mask(); }
 
-    // The cell that holds the item, or the empty one where it would go.
+    // The cell that holds the item, or the empty one where it would go. REQUIRES: the item is of the table's kind.
     std::size_t locate(const ItemView& item, std::uint64_t hash) const {
         const std::uint32_t wanted = tag(hash);
         for (std::size_t i = hash & mask();; i = (i + 1) & mask()) {
             const std::uint32_t cell = cells_[i];
-            if (cell == kEmpty || ((cell & ~mask()) == wanted && (*this)[cell & mask()] == item)) return i;
+            if (cell == kEmpty || ((cell & ~mask()) == wanted && holds(cell & mask(), item))) return i;
         }
+    }
+    bool holds(Slot slot, const ItemView& item) const {
+        return kind_ == ItemKind::kText ? texts_[slot] == item.text : numbers_[slot] == item.number;
     }
 
     void grow() {

@@ -69,7 +69,11 @@ public:
     std::size_t slots() const { return members_.slots(); }
     ItemKind kind() const { return members_.kind(); }
     ItemView member(Slot slot) const { return members_[slot]; }
-    std::optional<Slot> find(const ItemView& member) const { return members_.find(member); }
+    std::optional<Slot> find(const ItemView& member) const {
+        const std::uint64_t hash = ItemTable::hash(member);
+        keys_.prefetch(members_.guess(hash));  // whoever asks for a slot asks for its key next
+        return members_.find(member, hash);
+    }
     std::optional<Slot> find(const ItemView& member, std::uint64_t hash) const { return members_.find(member, hash); }
     Scaled score(Slot slot) const { return codec_.decode(keys_[slot]); }
 
