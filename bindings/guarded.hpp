@@ -42,9 +42,12 @@ public:
     Guarded(const Guarded&) = delete;
     Guarded& operator=(const Guarded&) = delete;
 
-    // For short work: stays attached.
+    // For short work: stays attached. Who holds the GIL is alone with the object, unless a thread is away with it.
     template <class Work>
     decltype(auto) with(Work&& work) {
+#ifndef Py_GIL_DISABLED
+        if (!is_away_.load(std::memory_order_acquire)) return std::forward<Work>(work)(value_);
+#endif
         const auto lock = acquire();
         return std::forward<Work>(work)(value_);
     }
@@ -53,13 +56,20 @@ public:
     template <class Work>
     decltype(auto) with_released(Work&& work) {
         auto acquired = acquire();
+        is_away_.store(true, std::memory_order_relaxed);  // still attached, so that nobody is in with()
         const Released released;
         // Let go of before the interpreter is entered again: that may take long, and at its end never happen.
         const auto lock = std::move(acquired);
+        const Return back{is_away_};
         return std::forward<Work>(work)(value_);
     }
 
 private:
+    struct Return {
+        std::atomic<bool>& is_away;
+        ~Return() { is_away.store(false, std::memory_order_release); }
+    };
+
     std::unique_lock<std::mutex> acquire() {
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock()) {
@@ -86,6 +96,7 @@ private:
         errors::raise("Closed", "the object must not be in use by another thread at the fork that made this process");
     }
 
+    std::atomic<bool> is_away_{false};  // whether a thread works on the value without the interpreter
     std::atomic<std::uint32_t> generation_{fork_generation.load()};
     std::mutex mutex_;
     T value_;

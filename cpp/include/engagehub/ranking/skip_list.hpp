@@ -335,8 +335,10 @@ private:
         const auto at_passes = [&](std::size_t at) {
             return passes(order_.key(leaf.slot[at]).low, leaf.slot[at], probe);
         };
-        const std::size_t end = halve(first, leaf.count, [&](std::size_t at) { return leaf.high[at] == high; });
-        if (at_passes(end - 1)) return end;  // the newest arrival among its ties
+        std::size_t end = first + 1;
+        if (end != leaf.count && leaf.high[end] == high)
+            end = halve(end, leaf.count, [&](std::size_t at) { return leaf.high[at] == high; });
+        if (at_passes(end - 1)) return end;  // the newest arrival among its ties, or the only entry
         return halve(first, end - 1, at_passes);
     }
 
