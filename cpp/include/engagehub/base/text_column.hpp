@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Purpose: texts indexed by slot, 16 bytes each: up to 15 bytes of text inside, a longer one in an allocation of its
-// own size.
+// Purpose: texts indexed by slot, 24 bytes each: up to 23 bytes of text inside, which holds most names and every number
+// in digits, a longer one in an allocation of its own size.
 // Thread safety: external; const methods may run side by side.
-// Invariants: the last byte of a cell is 15 less the length of a text inside, or kLong, and then the cell begins with a
+// Invariants: the last byte of a cell is 23 less the length of a text inside, or kLong, and then the cell begins with a
 // pointer and a 32-bit length. A zeroed cell past the texts ever set is never read.
 // Complexity: O(length) to set and copy. Failure: set() throws std::bad_alloc or std::length_error and changes nothing.
 #pragma once
@@ -30,7 +30,7 @@ public:
     TextColumn(const TextColumn& other) : TextColumn() {
         for (Slot slot = 0; slot < other.size_; ++slot) {
             set(slot, other[slot]);
-            if (other.cells_[slot][15] != kLong) cells_[slot] = other.cells_[slot];  // with what it has to spare
+            if (other.cells_[slot][kInside] != kLong) cells_[slot] = other.cells_[slot];  // with what it has to spare
         }
     }
     TextColumn(TextColumn&& other) noexcept : cells_(std::move(other.cells_)), size_(std::exchange(other.size_, 0)) {}
@@ -48,7 +48,7 @@ public:
 
     std::string_view operator[](Slot slot) const {
         const Cell& cell = cells_[slot];
-        if (cell[15] != kLong) return {cell.data(), static_cast<std::size_t>(15 - cell[15])};
+        if (cell[kInside] != kLong) return {cell.data(), static_cast<std::size_t>(kInside - cell[kInside])};
         return {pointer_in(cell), length_in(cell)};
     }
 
@@ -57,16 +57,16 @@ public:
         if (text.size() > 0xffffffffU) throw std::length_error("a text holds at most 4 GiB");
         cells_.ensure(slot);
         Cell cell{};
-        if (text.size() <= 15) {
+        if (text.size() <= kInside) {
             std::copy(text.begin(), text.end(), cell.begin());
-            cell[15] = static_cast<char>(15 - text.size());
+            cell[kInside] = static_cast<char>(kInside - text.size());
         } else {
             char* copy = std::allocator<char>().allocate(text.size());
             std::copy(text.begin(), text.end(), copy);
             const auto length = static_cast<std::uint32_t>(text.size());
             std::memcpy(cell.data(), static_cast<const void*>(&copy), sizeof copy);
             std::memcpy(cell.data() + sizeof copy, &length, sizeof length);
-            cell[15] = kLong;
+            cell[kInside] = kLong;
         }
         cells_[slot] = cell;
         if (slot == size_) ++size_;
@@ -75,9 +75,9 @@ public:
     // Leaves the empty text.
     void release(Slot slot) noexcept {
         Cell& cell = cells_[slot];
-        if (cell[15] == kLong) std::allocator<char>().deallocate(pointer_in(cell), length_in(cell));
+        if (cell[kInside] == kLong) std::allocator<char>().deallocate(pointer_in(cell), length_in(cell));
         cell = {};
-        cell[15] = 15;
+        cell[kInside] = static_cast<char>(kInside);
     }
 
     // Four bytes that a released slot has to spare.
@@ -91,7 +91,8 @@ public:
     void prefetch(Slot slot) const { cells_.prefetch(slot); }
 
 private:
-    using Cell = std::array<char, 16>;
+    static constexpr std::size_t kInside = 23;
+    using Cell = std::array<char, kInside + 1>;
     static constexpr char kLong = 0x7f;
 
     static char* pointer_in(const Cell& cell) {
