@@ -7,7 +7,6 @@
 
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include <engagehub/ranking/leaderboard.hpp>
 
@@ -30,11 +29,12 @@ struct Board : MadeByInit {
 
     // The rows of a part of the listing, which find(board, instant) answers.
     template <class Find>
-    std::vector<OwnedRow> rows(std::int64_t instant, Find&& find) {
-        std::vector<OwnedRow> rows;
+    OwnedRows rows(std::int64_t instant, Find&& find) {
+        OwnedRows rows;
         const auto collect = [&](Leaderboard& board, const Span& span) {
+            rows.reserve(span.length_in(board.size()));
             board.visit(span.first, span.count, instant, [&](const Leaderboard::Row& row) {
-                rows.emplace_back(row.rank, row.member, row.score, row.last_at);
+                rows.add(row.rank, row.member, row.score, row.last_at);
             });
         };
         const bool is_long = guarded.with([&](Leaderboard& board) {

@@ -81,7 +81,9 @@ struct Span {
 
     // Where a part that may be long begins: work on it lets other threads run.
     static constexpr std::size_t kLong = 1'000;
-    bool is_long(std::size_t size) const { return first < size && std::min(count, size - first) > kLong; }
+    bool is_long(std::size_t size) const { return length_in(size) > kLong; }
+    // How many rows of it a listing of that size has.
+    std::size_t length_in(std::size_t size) const { return first < size ? std::min(count, size - first) : 0; }
 
     // From the member at a position, so many on either side.
     static Span around(std::size_t position, std::size_t beside, std::size_t size) {
@@ -100,23 +102,42 @@ inline PyObject* count(std::size_t value) {
     return PyLong_FromSize_t(value);
 }
 
-// What a row needs, copied out under the lock.
-struct OwnedRow {
-    std::size_t rank;
-    engagehub::ItemKind kind;
-    std::int64_t number;
-    std::string text;
-    double score;
-    std::int64_t last_at;
+// Rows, copied out under the lock: texts one after the other in one buffer, since most rows are short.
+class OwnedRows {
+public:
+    void reserve(std::size_t rows) { rows_.reserve(rows); }
+    void add(std::size_t rank, const ItemView& member, double score, std::int64_t last_at) {
+        const bool is_text = member.kind == engagehub::ItemKind::kText;
+        const auto where = is_text ? static_cast<std::int64_t>(texts_.size()) : member.number;
+        rows_.push_back({rank, member.kind, where, member.text.size(), score, last_at});
+        if (is_text && rows_.size() == 1) texts_.reserve(std::min(rows_.capacity() * member.text.size() * 2, kShort));
+        texts_.append(member.text);
+    }
 
-    OwnedRow(std::size_t its_rank, const ItemView& member, double its_score, std::int64_t its_last_at)
-        : rank(its_rank),
-          kind(member.kind),
-          number(member.number),
-          text(member.text),
-          score(its_score),
-          last_at(its_last_at) {}
-    ItemView member() const { return {kind, number, text}; }
+    std::size_t size() const { return rows_.size(); }
+    std::size_t rank(std::size_t i) const { return rows_[i].rank; }
+    double score(std::size_t i) const { return rows_[i].score; }
+    std::int64_t last_at(std::size_t i) const { return rows_[i].last_at; }
+    // Borrowed: valid until the next add().
+    ItemView member(std::size_t i) const {
+        const Row& row = rows_[i];
+        if (row.kind == engagehub::ItemKind::kInteger) return ItemView::of(row.number_or_offset);
+        return ItemView::of(
+            std::string_view(texts_).substr(static_cast<std::size_t>(row.number_or_offset), row.length));
+    }
+
+private:
+    struct Row {
+        std::size_t rank;
+        engagehub::ItemKind kind;
+        std::int64_t number_or_offset;
+        std::size_t length;
+        double score;
+        std::int64_t last_at;
+    };
+    static constexpr std::size_t kShort = 4'096;  // bytes of text that are worth a guess
+    std::vector<Row> rows_;
+    std::string texts_;
 };
 
 // The named tuples that rows become. They are Python's: set once, when the module that defines them is imported.
@@ -127,14 +148,15 @@ public:
         entry_type() = checked(entry);
     }
 
-    static py::object ranked(const OwnedRow& row) {
-        return tuple_of(ranked_type(), {count(row.rank), member_of(row), PyFloat_FromDouble(row.score), nullptr});
+    static PyObject* ranked(const OwnedRows& rows, std::size_t i) {
+        return tuple_of(
+            ranked_type(), {count(rows.rank(i)), member_of(rows, i), PyFloat_FromDouble(rows.score(i)), nullptr});
     }
-    static py::object entry(const OwnedRow& row) {
+    static PyObject* entry(const OwnedRows& rows, std::size_t i) {
         return tuple_of(
             entry_type(),
-            {count(row.rank), member_of(row), PyFloat_FromDouble(row.score),
-             PyFloat_FromDouble(convert::seconds(row.last_at))});
+            {count(rows.rank(i)), member_of(rows, i), PyFloat_FromDouble(rows.score(i)),
+             PyFloat_FromDouble(convert::seconds(rows.last_at(i)))});
     }
 
 private:
@@ -155,13 +177,14 @@ private:
         return reinterpret_cast<PyTypeObject*>(type.inc_ref().ptr());
     }
 
-    static PyObject* member_of(const OwnedRow& row) {
-        if (row.kind == engagehub::ItemKind::kInteger) return PyLong_FromLongLong(row.number);
-        return PyUnicode_FromStringAndSize(row.text.data(), static_cast<Py_ssize_t>(row.text.size()));
+    static PyObject* member_of(const OwnedRows& rows, std::size_t i) {
+        const ItemView member = rows.member(i);
+        if (member.kind == engagehub::ItemKind::kInteger) return PyLong_FromLongLong(member.number);
+        return PyUnicode_FromStringAndSize(member.text.data(), static_cast<Py_ssize_t>(member.text.size()));
     }
 
     // What tuple.__new__ does for a subclass. Takes the references over; a null before the last one is an error.
-    static py::object tuple_of(PyTypeObject* type, const std::array<PyObject*, 4>& values) {
+    static PyObject* tuple_of(PyTypeObject* type, const std::array<PyObject*, 4>& values) {
         const std::size_t size = type == ranked_type() ? 3 : 4;
         PyObject* row = type->tp_alloc(type, static_cast<Py_ssize_t>(size));
         bool is_whole = row != nullptr;
@@ -180,15 +203,16 @@ private:
 #if PY_VERSION_HEX >= 0x030E0000
         reinterpret_cast<PyTupleObject*>(row)->ob_hash = -1;  // 0 would be a hash that is known
 #endif
-        return py::reinterpret_steal<py::object>(row);
+        return row;
     }
 };
 
-inline PyObject* list_of(const std::vector<OwnedRow>& rows, py::object (*make)(const OwnedRow&)) {
+// A list of what make(rows, i) makes of each row.
+inline PyObject* list_of(const OwnedRows& rows, PyObject* (*make)(const OwnedRows&, std::size_t)) {
     auto list = py::reinterpret_steal<py::object>(PyList_New(static_cast<Py_ssize_t>(rows.size())));
     if (!list) throw py::error_already_set();
     for (std::size_t i = 0; i < rows.size(); ++i)
-        PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), make(rows[i]).release().ptr());
+        PyList_SET_ITEM(list.ptr(), static_cast<Py_ssize_t>(i), make(rows, i));
     return list.release().ptr();
 }
 

@@ -71,23 +71,23 @@ py::object micros_or_none(std::int64_t micros) {
 // All of a board as Python values: half-life, ties, order, max_members, evicted, newest and the rows as listed, each
 // (member, score, mantissa, exponent, last_at); times are in microseconds, the score is as of the newest change.
 py::tuple snapshot_of(Board& board) {
-    struct ExactRow {
-        OwnedRow row;
-        Scaled score;
-    };
     Leaderboard::Snapshot snapshot;
-    std::vector<ExactRow> rows;
+    OwnedRows rows;
+    std::vector<Scaled> sums;
     board.guarded.with_released([&](Leaderboard& native) {
         snapshot = native.snapshot();
-        for (const auto& row : snapshot.rows)
-            rows.push_back({OwnedRow(0, row.member, native.shown(row.score), row.last_at), row.score});
+        rows.reserve(snapshot.rows.size());
+        sums.reserve(snapshot.rows.size());
+        for (const auto& row : snapshot.rows) {
+            rows.add(0, row.member, native.shown(row.score), row.last_at);
+            sums.push_back(row.score);
+        }
         snapshot.rows.clear();  // they borrow from the board
     });
     py::list listed(rows.size());
     for (std::size_t i = 0; i < rows.size(); ++i) {
-        const auto& [row, score] = rows[i];
-        listed[i] =
-            py::make_tuple(convert::to_python(row.member()), row.score, score.mantissa, score.exponent, row.last_at);
+        listed[i] = py::make_tuple(
+            convert::to_python(rows.member(i)), rows.score(i), sums[i].mantissa, sums[i].exponent, rows.last_at(i));
     }
     return py::make_tuple(
         snapshot.half_life.micros(), name_of(snapshot.ties), name_of(snapshot.order),

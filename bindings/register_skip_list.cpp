@@ -32,11 +32,12 @@ struct RankedList : MadeByInit {
 
     // The rows of a part of the listing, which find(map) answers.
     template <class Find>
-    std::vector<OwnedRow> rows(Find&& find) {
-        std::vector<OwnedRow> rows;
+    OwnedRows rows(Find&& find) {
+        OwnedRows rows;
         const auto collect = [&](RankedMap& map, const Span& span) {
+            rows.reserve(span.length_in(map.size()));
             map.visit(span.first, span.count, [&](const RankedMap::Row& row) {
-                rows.emplace_back(row.rank, map.member(row.slot), map.score(row.slot).to_double(), 0);
+                rows.add(row.rank, map.member(row.slot), map.score(row.slot).to_double(), 0);
             });
         };
         const bool is_long = guarded.with([&](RankedMap& map) {
@@ -66,15 +67,16 @@ Span span_between(const RankedMap& map, const Limits& limits) {
 
 template <class Position>
 PyObject* pop(RankedList& list, Position&& position) {
-    const auto row = list.guarded.with([&](RankedMap& map) -> std::optional<OwnedRow> {
-        if (map.size() == 0) return std::nullopt;
+    OwnedRows rows;
+    rows.reserve(1);
+    list.guarded.with([&](RankedMap& map) {
+        if (map.size() == 0) return;
         const Slot slot = map.at(position(map));
-        OwnedRow popped(map.rank(slot), map.member(slot), map.score(slot).to_double(), 0);
+        rows.add(map.rank(slot), map.member(slot), map.score(slot).to_double(), 0);
         map.erase(slot);
-        return popped;
     });
-    if (!row) throw py::index_error("the list must have a row to pop, but it is empty");
-    return RowTypes::ranked(*row).release().ptr();
+    if (rows.size() == 0) throw py::index_error("the list must have a row to pop, but it is empty");
+    return RowTypes::ranked(rows, 0);
 }
 
 PyObject* set_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
@@ -147,13 +149,13 @@ PyObject* at(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject*
             if (position < -length || position >= length) return Span{0, 0};
             return Span{static_cast<std::size_t>(position < 0 ? position + length : position), 1};
         });
-        if (rows.empty()) {
+        if (rows.size() == 0) {
             throw py::index_error(
                 size == 0 ? "position must be that of a row, but the list is empty"
                           : "position must be from -" + std::to_string(size) + " to " + std::to_string(size - 1) +
                         ", got " + std::to_string(position));
         }
-        return RowTypes::ranked(rows[0]).release().ptr();
+        return RowTypes::ranked(rows, 0);
     });
 }
 
@@ -570,7 +572,7 @@ void update(RankedList& list, py::handle members, py::handle scores) {
 py::list members_of(RankedList& list) {
     const auto rows = list.rows([](RankedMap& map) { return Span{0, map.size()}; });
     py::list members(rows.size());
-    for (std::size_t i = 0; i < rows.size(); ++i) members[i] = convert::to_python(rows[i].member());
+    for (std::size_t i = 0; i < rows.size(); ++i) members[i] = convert::to_python(rows.member(i));
     return members;
 }
 

@@ -229,7 +229,7 @@ public:
         list_.visit(first, count, [&](Slot slot) {
             const RankKey& key = keys_[slot];
             if (index == first) {
-                rank = this->rank(slot);
+                rank = first == 0 ? 1 : this->rank(slot);
             } else if (ties_ == Ties::kOrdinal || !codec_.is_tie(key, last)) {
                 rank = ties_ == Ties::kDense ? rank + 1 : index + 1;
             }
