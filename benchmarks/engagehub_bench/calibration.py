@@ -1,7 +1,7 @@
 """How fast this machine is at this moment, by two loops whose cost elsewhere is known.
 
-Absolute requirements were measured on one machine. A figure of another one is scaled by what the same loop costs here
-and cost there: Python's figures by ``SimpleQueue.put`` of a tuple, native ones by the hash loop of the yardsticks.
+Absolute requirements were measured on one machine. A figure of another one is scaled by what the hash loop of the
+yardsticks costs here and cost there. ``SimpleQueue.put`` of a tuple, the loop in Python, shows how steady a run is.
 """
 
 from __future__ import annotations

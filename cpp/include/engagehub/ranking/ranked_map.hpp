@@ -265,6 +265,7 @@ public:
         // REQUIRES: at most so many calls of assign() follow.
         Batch(RankedMap& map, std::size_t changes) : map_(map), known_(map.kind()), is_touched_(map.slots()) {
             map_.make_room_for_arrivals(changes);
+            touched_.reserve(std::min(changes, kAtOnce));
         }
         Batch(const Batch&) = delete;
         Batch& operator=(const Batch&) = delete;
@@ -329,6 +330,8 @@ public:
                 map_.keys_[touched.slot] = touched.key;
             }
         }
+
+        static constexpr std::size_t kAtOnce = 4'096;  // more would be a guess: members may occur often
 
         RankedMap& map_;
         ItemKind known_;  // before the batch
