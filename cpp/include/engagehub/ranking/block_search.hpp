@@ -106,6 +106,7 @@ inline Path best_path() {
 namespace detail {
 
 inline Path initial_path() {
+    // NOLINTNEXTLINE(concurrency-mt-unsafe): unsafe only beside a thread that sets variables, and this runs at loading.
     const char* wanted = std::getenv("ENGAGEHUB_SIMD");
     return wanted != nullptr && std::strcmp(wanted, "plain") == 0 ? Path::kPlain : best_path();
 }
