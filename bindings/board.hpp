@@ -30,21 +30,11 @@ struct Board : MadeByInit {
     // The rows of a part of the listing, which find(board, instant) answers.
     template <class Find>
     OwnedRows rows(std::int64_t instant, Find&& find) {
-        OwnedRows rows;
-        const auto collect = [&](Leaderboard& board, const Span& span) {
-            rows.reserve(span.length_in(board.size()));
+        return rows_of<Leaderboard>(*this, find, [&](Leaderboard& board, const Span& span, OwnedRows& rows) {
             board.visit(span.first, span.count, instant, [&](const Leaderboard::Row& row) {
                 rows.add(row.rank, row.member, row.score, row.last_at);
             });
-        };
-        const bool is_long = guarded.with([&](Leaderboard& board) {
-            const Span span = find(board);
-            if (span.is_long(board.size())) return true;
-            collect(board, span);
-            return false;
         });
-        if (is_long) guarded.with_released([&](Leaderboard& board) { collect(board, find(board)); });
-        return rows;
     }
 
     Guarded<Leaderboard> guarded;

@@ -6,10 +6,10 @@
 
 #include "python.hpp"
 
-#include <atomic>
+#include <time.h>
+
 #include <chrono>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,6 +30,16 @@ public:
         using std::chrono::system_clock;
         const auto since_epoch = system_clock::now().time_since_epoch();
         return std::chrono::duration_cast<std::chrono::microseconds>(since_epoch).count();
+    }
+    // Some milliseconds ago at the most, and never ahead: for a fraction of what the exact time costs, where it can be
+    // had.
+    static std::int64_t lately() {
+#ifdef CLOCK_REALTIME_COARSE
+        timespec tick{};
+        if (clock_gettime(CLOCK_REALTIME_COARSE, &tick) == 0)
+            return static_cast<std::int64_t>(tick.tv_sec) * 1'000'000 + tick.tv_nsec / 1'000;
+#endif
+        return now();
     }
     // When the module is imported.
     static void remember() {
@@ -58,10 +68,6 @@ public:
             throw engagehub::InvalidType("clock must be callable, got " + convert::type_name(callable_));
         }
     }
-
-    Clock(const Clock& other) : Clock(other.callable_, other.max_skew_) {}
-    Clock& operator=(const Clock&) = delete;
-    ~Clock() = default;
 
     std::int64_t now() const {
         if (SystemTime::is(callable_.ptr())) return SystemTime::now();
@@ -105,11 +111,8 @@ public:
 private:
     void require(std::int64_t given) const {
         if (!max_skew_) return;
-        const bool is_system = SystemTime::is(callable_.ptr());
-        // The system's time goes on: what wasn't ahead of an earlier reading isn't ahead of the next.
-        if (is_system && given - *max_skew_ <= seen_.load(std::memory_order_relaxed)) return;
+        if (SystemTime::is(callable_.ptr()) && given - *max_skew_ <= SystemTime::lately()) return;
         const std::int64_t now = this->now();
-        if (is_system) seen_.store(now, std::memory_order_relaxed);
         if (given - now > *max_skew_) {
             throw engagehub::InvalidArgument(
                 "at must be at most " + std::to_string(convert::seconds(*max_skew_)) +
@@ -120,5 +123,4 @@ private:
 
     py::object callable_;
     std::optional<std::int64_t> max_skew_;
-    mutable std::atomic<std::int64_t> seen_{std::numeric_limits<std::int64_t>::min()};  // the system's time, lately
 };

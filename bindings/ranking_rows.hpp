@@ -216,6 +216,25 @@ inline PyObject* list_of(const OwnedRows& rows, PyObject* (*make)(const OwnedRow
     return list.release().ptr();
 }
 
+// The rows of the part of a listing that find(structure) answers; visit(structure, span, rows) adds them. A long part
+// is found again without the interpreter, since others may have changed the listing in between.
+template <class Structure, class Bound, class Find, class Visit>
+OwnedRows rows_of(Bound& self, Find&& find, Visit&& visit) {
+    OwnedRows rows;
+    const auto collect = [&](Structure& structure, const Span& span) {
+        rows.reserve(span.length_in(structure.size()));
+        visit(structure, span, rows);
+    };
+    const bool is_long = self.guarded.with([&](Structure& structure) {
+        const Span span = find(structure);
+        if (span.is_long(structure.size())) return true;
+        collect(structure, span);
+        return false;
+    });
+    if (is_long) self.guarded.with_released([&](Structure& structure) { collect(structure, find(structure)); });
+    return rows;
+}
+
 // Runs work(structure, slot) under the lock for a member that must be there.
 template <class Structure, class Bound, class Work>
 auto with_member(Bound& self, py::handle member, Work&& work) {
@@ -228,6 +247,17 @@ auto with_member(Bound& self, py::handle member, Work&& work) {
     });
     if (!result) raise_unknown(convert::shown(member));
     return *result;
+}
+
+// What stands for members who are absent, in batches of look-ups; None refuses them.
+inline std::optional<std::int64_t> missing_rank(py::handle given) {
+    if (given.is_none()) return std::nullopt;
+    return convert::integer(given, "missing");
+}
+inline std::optional<double> missing_score(py::handle given) {
+    if (given.is_none()) return std::nullopt;
+    if (PyFloat_Check(given.ptr())) return PyFloat_AS_DOUBLE(given.ptr());  // NaN and infinities are meant
+    return convert::number(given, "missing");
 }
 
 // Answers for many members at once, as the bytes of an array: answer(structure, slot), or `missing` for whom is absent;

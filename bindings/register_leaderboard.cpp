@@ -144,17 +144,9 @@ void merge(Board& self, const py::args& others) {
             throw engagehub::InvalidType("others must be Leaderboard, got " + convert::type_name(other));
         boards.push_back(copy_of(py::cast<Board&>(other)));
     }
-    if (boards.empty()) return;
-    self.guarded.with_released([&](Leaderboard& native) {
-        if (boards.size() == 1) {
-            native.merge(*boards[0]);
-            return;
-        }
-        // What doesn't fit together is found on the side, without a bound: the sums decide who must leave.
-        Leaderboard sum(*boards[0], Leaderboard::kUnbounded);
-        for (std::size_t i = 1; i < boards.size(); ++i) sum.merge(*boards[i]);
-        native.merge(sum);
-    });
+    std::vector<const Leaderboard*> borrowed;
+    for (const auto& board : boards) borrowed.push_back(board.get());
+    self.guarded.with_released([&](Leaderboard& native) { native.merge(borrowed); });
 }
 
 template <class Read>
@@ -261,19 +253,17 @@ void register_leaderboard(py::module_& module) {
             board.guarded.with_released([](Leaderboard& native) { native.clear(); });
         }),
         kClearDoc);
-    type.def("_ranks", fastcall::method(+[](Board& board, py::handle members, std::optional<std::int64_t> missing) {
-                 return look_up<Leaderboard>(board, members, missing, [](const Leaderboard& native, Slot slot) {
-                     return static_cast<std::int64_t>(native.rank(slot));
-                 });
+    type.def("_ranks", fastcall::method(+[](Board& board, py::handle members, py::handle missing) {
+                 return look_up<Leaderboard>(
+                     board, members, missing_rank(missing),
+                     [](const Leaderboard& native, Slot slot) { return static_cast<std::int64_t>(native.rank(slot)); });
              }));
-    type.def(
-        "_scores",
-        fastcall::method(+[](Board& board, py::handle members, py::handle at, std::optional<double> missing) {
-            const std::int64_t instant = board.clock.instant(at);
-            return look_up<Leaderboard>(board, members, missing, [&](const Leaderboard& native, Slot slot) {
-                return native.score(slot, instant);
-            });
-        }));
+    type.def("_scores", fastcall::method(+[](Board& board, py::handle members, py::handle at, py::handle missing) {
+                 const std::int64_t instant = board.clock.instant(at);
+                 return look_up<Leaderboard>(
+                     board, members, missing_score(missing),
+                     [&](const Leaderboard& native, Slot slot) { return native.score(slot, instant); });
+             }));
     type.def("_prune", fastcall::method(+[](Board& board, py::handle below, py::handle at) {
                  const double limit = convert::number(below, "below");
                  const std::int64_t instant = board.clock.instant(at);

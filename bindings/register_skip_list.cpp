@@ -33,21 +33,11 @@ struct RankedList : MadeByInit {
     // The rows of a part of the listing, which find(map) answers.
     template <class Find>
     OwnedRows rows(Find&& find) {
-        OwnedRows rows;
-        const auto collect = [&](RankedMap& map, const Span& span) {
-            rows.reserve(span.length_in(map.size()));
+        return rows_of<RankedMap>(*this, find, [](RankedMap& map, const Span& span, OwnedRows& rows) {
             map.visit(span.first, span.count, [&](const RankedMap::Row& row) {
                 rows.add(row.rank, map.member(row.slot), map.score(row.slot).to_double(), 0);
             });
-        };
-        const bool is_long = guarded.with([&](RankedMap& map) {
-            const Span span = find(map);
-            if (span.is_long(map.size())) return true;
-            collect(map, span);
-            return false;
         });
-        if (is_long) guarded.with_released([&](RankedMap& map) { collect(map, find(map)); });
-        return rows;
     }
 
     Guarded<RankedMap> guarded;
@@ -646,13 +636,13 @@ void register_skip_list(py::module_& module) {
         "clear",
         fastcall::method(+[](RankedList& list) { list.guarded.with_released([](RankedMap& map) { map.clear(); }); }),
         kClearDoc);
-    type.def("_ranks", fastcall::method(+[](RankedList& list, py::handle members, std::optional<std::int64_t> missing) {
-                 return look_up<RankedMap>(list, members, missing, [](const RankedMap& map, Slot slot) {
+    type.def("_ranks", fastcall::method(+[](RankedList& list, py::handle members, py::handle missing) {
+                 return look_up<RankedMap>(list, members, missing_rank(missing), [](const RankedMap& map, Slot slot) {
                      return static_cast<std::int64_t>(map.rank(slot));
                  });
              }));
-    type.def("_scores", fastcall::method(+[](RankedList& list, py::handle members, std::optional<double> missing) {
-                 return look_up<RankedMap>(list, members, missing, [](const RankedMap& map, Slot slot) {
+    type.def("_scores", fastcall::method(+[](RankedList& list, py::handle members, py::handle missing) {
+                 return look_up<RankedMap>(list, members, missing_score(missing), [](const RankedMap& map, Slot slot) {
                      return map.score(slot).to_double();
                  });
              }));

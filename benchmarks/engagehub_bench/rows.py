@@ -153,18 +153,25 @@ def against(text: str, ours: Row, peer: Row, *, at_most: float) -> Claim:
     Returns
     -------
     Claim
-        Undecided where a row is wrong, invalid or wasn't measured, or where a repeat of the peer cost no more than its
+        Undecided where a row is wrong, invalid or wasn't measured, or where a repeat of either cost no more than its
         empty loop.
     """
-    if not ours.samples or min(peer.samples, default=0.0) <= 0:
+    if min(ours.samples, default=0.0) <= 0 or min(peer.samples, default=0.0) <= 0:
         return Claim(text, at_most, 0.0, 0.0, 0.0, None)
     ratio = ratio_of_medians(ours.samples, peer.samples)
-    counts = ours.valid and peer.valid and ours.correct is not False and peer.correct is not False
-    return Claim(text, at_most, ratio.value, ratio.low, ratio.high, ratio.value <= at_most if counts else None)
+    reached = ratio.value <= at_most if _counts(ours) and _counts(peer) else None
+    return Claim(text, at_most, ratio.value, ratio.low, ratio.high, reached)
 
 
-def absolute(text: str, samples: Sequence[float], limit: float, *, at_least: bool = False) -> Claim:
-    """Return the claim that the median of samples is at most, or at least, a limit."""
+def absolute(text: str, row: Row, samples: Sequence[float], limit: float, *, at_least: bool = False) -> Claim:
+    """Return the claim that the median of samples, taken of a row, is at most, or at least, a limit.
+
+    It is undecided where the row is wrong or invalid.
+    """
     ratio = ratio_of_medians(samples, [1.0] * len(samples))
     reached = ratio.value >= limit if at_least else ratio.value <= limit
-    return Claim(text, limit, ratio.value, ratio.low, ratio.high, reached)
+    return Claim(text, limit, ratio.value, ratio.low, ratio.high, reached if _counts(row) else None)
+
+
+def _counts(row: Row) -> bool:
+    return row.valid and row.correct is not False

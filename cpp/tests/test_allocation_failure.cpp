@@ -27,7 +27,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000;
 
 // Texts from slot to slot shorter and longer than a cell of their column.
-std::string name_of(std::size_t i) { return std::string(i % 2 == 0 ? 1 : 16, 'm') + std::to_string(i); }
+std::string name_of(std::size_t i) { return std::string(i % 2 == 0 ? 1 : 24, 'm') + std::to_string(i); }
 
 ItemView view_of(std::string_view name) { return ItemView::of(name); }
 

@@ -51,17 +51,17 @@ def loads(text: str | _BytesLike) -> _State:
         message = f"text must be str or bytes, got {type(text).__name__}"
         raise InvalidType(message)
     try:
-        content = json.loads(text.tobytes() if isinstance(text, memoryview) else text)
+        content = json.loads(text if isinstance(text, str) else bytes(text).decode("utf-8"))
     except (ValueError, RecursionError) as error:  # bad JSON, bad UTF-8, an integer of thousands of digits
         message = f"text must be JSON: {error}"
         raise Corrupted(message, offset=getattr(error, "pos", 0)) from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         _refuse(f"text must be an object whose format is {FORMAT!r}")
     version = content.get("version")
-    if isinstance(version, int) and version > VERSION:
+    if _is_whole(version, VERSION + 1):
         message = f"version must be at most {VERSION}, got {version}: a newer release wrote it"
         raise Incompatible(message)
-    if version != VERSION:
+    if not (_is_whole(version, VERSION) and version == VERSION):
         _refuse(f"version must be {VERSION}, got {version!r}")
     rows = content.get("rows")
     if not isinstance(rows, list):

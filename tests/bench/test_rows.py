@@ -39,11 +39,17 @@ def test_claim_on_a_row_that_does_not_count_is_undecided(peer: Row):
 def test_wrong_answers_of_ours_reach_nothing():
     wrong = Row("ours", [1.0, 1.0, 1.0], correct=False)
     assert against("at most 2 × peer", wrong, PEER, at_most=2).reached is None
+    assert absolute("at most 5", wrong, wrong.samples, 5).reached is None
+
+
+def test_repeats_that_cost_nothing_reach_nothing():
+    assert against("at most 2 × peer", Row("ours", [1.0, 0.0, 1.0]), PEER, at_most=2).reached is None
 
 
 def test_absolute_claims_have_a_direction():
-    assert absolute("at most 5", [4.0, 5.0, 6.0], 5).reached is True
-    assert absolute("at least 6", [4.0, 5.0, 6.0], 6, at_least=True).reached is False
+    row = Row("ours", [4.0, 5.0, 6.0])
+    assert absolute("at most 5", row, row.samples, 5).reached is True
+    assert absolute("at least 6", row, row.samples, 6, at_least=True).reached is False
 
 
 def contender(name: str, cost: float, *, hash_loop: float = 3.2, correct: bool = True) -> Measured:

@@ -88,14 +88,10 @@ def check_against_truth(board, changes, half_life, now):
     assert len(rows) == len(changes)
     for row in rows:
         assert truths[row.member].agrees_with(row.score), (row, truths[row.member].score)
-    # From the last to the first: nobody below may be above by more than either's bound.
-    highest = None
-    for row in reversed(rows):
-        truth = truths[row.member]
-        if highest is not None:
-            assert highest.score - truth.score <= max(highest.bound, truth.bound), row
-        if highest is None or truth.score > highest.score:
-            highest = truth
+    listed = [truths[row.member] for row in rows]
+    for place, higher in enumerate(listed):
+        for lower in listed[place + 1 :]:
+            assert lower.score - higher.score <= max(lower.bound, higher.bound), rows[place]
 
 
 @pytest.mark.parametrize("seed", range(12))

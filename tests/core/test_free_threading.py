@@ -127,8 +127,6 @@ def test_a_board_counts_every_point_of_every_thread(rounds):
     def look():
         rows = board.top(50, at=AT)
         assert [row.score for row in rows] == sorted((row.score for row in rows), reverse=True)
-        # Each call is atomic: no row of a batch without the others.
-        assert len({row.score % 1 for row in rows}) <= 1
         assert len(board) <= 50
         for twin in (board.copy(), pickle.loads(pickle.dumps(board)), Leaderboard.from_json(board.to_json())):
             twin._check()

@@ -662,3 +662,33 @@ print(board.rank(-1))
         pytest.skip("limits of the address space are tested where /proc says how much is in use")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0", "1000", "True", "1.0", "False", "0", "10", "1"]
+
+
+def test_merging_several_boards_is_merging_one_after_the_other():
+    emptied, one, two = Leaderboard(), Leaderboard(), Leaderboard()
+    emptied.add(7, 1, at=50)
+    emptied.remove(7)
+    one.update(["ada", "bob"], [0.1, 0.7], at=10)
+    two.update(["cy", "ada", "dee"], [0.7, 0.2, 0.7], at=20)
+    for others in ((emptied, one, two), (one, emptied, two), (two, one, emptied)):
+        together, apart = Leaderboard(), Leaderboard()
+        together.add("ada", 0.3, at=0)
+        apart.add("ada", 0.3, at=0)
+        together.merge(*others)
+        for other in others:
+            apart.merge(other)
+        assert together.to_bytes() == apart.to_bytes()
+        assert together.newest_at == 50.0
+
+
+@pytest.mark.parametrize("structure", [Leaderboard, SkipList])
+def test_what_stands_for_missing_members_is_checked(structure):
+    empty = structure()
+    for missing, error in ((2**70, InvalidArgument), ("x", InvalidType), (True, InvalidType), (1.5, InvalidType)):
+        with pytest.raises(error, match="missing must"):
+            empty.ranks(["ada"], missing=missing)
+    for missing, error in (("x", InvalidType), (True, InvalidType), (10**400, InvalidArgument)):
+        with pytest.raises(error, match="missing must"):
+            empty.scores(["ada"], missing=missing)
+    assert empty.scores(["ada"], missing=float("-inf")).tolist() == [float("-inf")]
+    assert empty.ranks(["ada"], missing=-1).tolist() == [-1]

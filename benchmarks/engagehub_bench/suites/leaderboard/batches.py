@@ -105,7 +105,7 @@ def _case(plan: Plan, size: int, count: int, length: int) -> Case:
         row.note = f"{1e3 / median(row.samples):.2f} million a second here"
         if (least := _LEAST.get((length, size))) is not None:
             where = ", scaled" if "native" in plan.peers else ""
-            row.claims.append(absolute(f"at least {least:g} million a second{where}", rates, least, at_least=True))
+            row.claims.append(absolute(f"at least {least:g} million a second{where}", row, rates, least, at_least=True))
         rows.append(row)
     what = f"batches of {length:,}" if count > 1 else f"one batch of {length:,}"
     return Case(f"leaderboard/update, {what}", size, "ns", rows)

@@ -201,6 +201,16 @@ public:
         evict();
     }
 
+    // Merges all of them or none: as one after the other, but for the bound, which holds at the end.
+    void merge(const std::vector<const Leaderboard*>& others) {
+        Leaderboard merged(*this, kUnbounded);
+        for (const Leaderboard* other : others) merged.merge(*other);
+        ranking_.swap(merged.ranking_);
+        std::swap(last_, merged.last_);
+        newest_ = merged.newest_;
+        evict();
+    }
+
     // What a stored sum is worth as of the newest change.
     double shown(const Scaled& stored) const { return newest_ == kNever ? 0.0 : half_life_.read(stored, newest_); }
     double score(Slot slot, std::int64_t at) const { return half_life_.read(ranking_.score(slot), as_of(at)); }
