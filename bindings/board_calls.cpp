@@ -260,6 +260,8 @@ Raises
 ------
 UnknownMember
     If the member isn't on the board; it is a KeyError too.
+InvalidType, InvalidArgument
+    If the member is of another type, or at is no instant.
 
 Notes
 -----
@@ -294,6 +296,8 @@ Raises
 ------
 UnknownMember
     If the member isn't on the board.
+InvalidType, InvalidArgument
+    If the member is of another type, or at is no instant.
 
 Notes
 -----
@@ -328,6 +332,8 @@ Raises
 ------
 UnknownMember
     If the member isn't on the board.
+InvalidType, InvalidArgument
+    If the member is of another type, or at is no instant.
 
 Notes
 -----
@@ -362,6 +368,8 @@ Raises
 ------
 UnknownMember
     If the member isn't on the board.
+InvalidType, InvalidArgument
+    If the member is of another type, or at is no instant.
 
 Notes
 -----

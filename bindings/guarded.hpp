@@ -3,7 +3,8 @@
 // not synchronised; batch methods let go of the GIL, and free-threaded Python has none.
 // Thread safety: every access goes through with() or with_released().
 // Invariants: (1) nobody waits for the lock while attached to the interpreter, so a thread that holds the lock may
-// attach; (2) no Python code runs inside: callers convert arguments before and build results after.
+// attach; (2) no Python code runs inside: callers convert arguments before and build results after; (3) work in
+// with() never lets go of the interpreter, for with the GIL that is what keeps others out.
 #pragma once
 
 #include "python.hpp"

@@ -285,6 +285,8 @@ Raises
 ------
 UnknownMember
     If the member isn't present; it is a KeyError too.
+InvalidType, InvalidArgument
+    If the member is of another type.
 
 Notes
 -----
@@ -317,6 +319,8 @@ Raises
 ------
 UnknownMember
     If the member isn't present.
+InvalidType, InvalidArgument
+    If the member is of another type.
 
 Notes
 -----
@@ -349,6 +353,8 @@ Raises
 ------
 UnknownMember
     If the member isn't present.
+InvalidType, InvalidArgument
+    If the member is of another type.
 
 Notes
 -----
@@ -465,7 +471,7 @@ Count the members with low <= score <= high.
 
 Parameters
 ----------
-low, high : int, float or None
+low, high : int, float or None, default None
     Inclusive limits; None is open.
 
 Returns

@@ -88,12 +88,20 @@ def _numpy() -> ModuleType | None:
 
 
 def _columns(scores: Mapping[Any, float] | Iterable[tuple[Any, float]]) -> tuple[list[Any], list[float]]:
+    expected = f"scores must be a mapping from member to score, or pairs of them, got {type(scores).__name__}"
     try:
-        pairs = [(member, score) for member, score in (scores.items() if isinstance(scores, Mapping) else scores)]
-    except (TypeError, ValueError) as error:
-        message = f"scores must be a mapping from member to score, or pairs of them, got {type(scores).__name__}"
-        raise InvalidType(message) from error
-    return [member for member, _ in pairs], [score for _, score in pairs]
+        pairs = iter(scores.items() if isinstance(scores, Mapping) else scores)
+    except TypeError as error:
+        raise InvalidType(expected) from error
+    members, values = [], []
+    for pair in pairs:
+        try:
+            member, value = pair
+        except (TypeError, ValueError) as error:
+            raise InvalidType(expected) from error
+        members.append(member)
+        values.append(value)
+    return members, values
 
 
 def _as_array(data: bytearray, code: Literal["q", "d"]) -> Any:

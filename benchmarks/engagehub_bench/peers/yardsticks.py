@@ -10,10 +10,8 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from statistics import median
 from typing import TYPE_CHECKING
 
-from engagehub_bench.calibration import HASH_LOOP_NS
 from engagehub_bench.environment import checkout
 
 if TYPE_CHECKING:
@@ -46,11 +44,6 @@ class Measured:
     rank: list[float]
     hash_loop: list[float]
     correct: bool
-
-    @property
-    def slowness(self) -> float:
-        """How many times the hash loop costs what was published for it."""
-        return median(self.hash_loop) / HASH_LOOP_NS
 
 
 def compiler() -> str | None:

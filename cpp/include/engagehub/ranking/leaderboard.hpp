@@ -13,6 +13,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -58,7 +59,7 @@ public:
     Ties ties() const { return ranking_.ties(); }
     TieOrder order() const { return ranking_.order(); }
     std::size_t max_members() const { return max_members_; }
-    // How many members have left because the board was full.
+    // How many times a member has left because the board was full.
     std::uint64_t evicted() const { return evicted_; }
     std::size_t size() const { return ranking_.size(); }
     ItemKind kind() const { return ranking_.kind(); }
@@ -72,9 +73,10 @@ public:
 
     static void require_points(double points, const char* argument) {
         if (!(std::abs(points) <= kLargestPoints)) {
+            std::array<char, 32> given{};
+            std::snprintf(given.data(), given.size(), "%g", points);
             throw InvalidArgument(
-                std::string(argument) + " must be a finite number of at most 1e290 either way, got " +
-                std::to_string(points));
+                std::string(argument) + " must be a finite number of at most 1e290 either way, got " + given.data());
         }
     }
 

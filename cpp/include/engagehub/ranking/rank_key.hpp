@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <string>
 
 #include <engagehub/base/errors.hpp>
