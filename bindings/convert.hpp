@@ -23,7 +23,13 @@ namespace convert {
 inline std::string type_name(py::handle object) { return Py_TYPE(object.ptr())->tp_name; }
 
 inline std::string shown(py::handle object) {
-    std::string text = py::repr(object).cast<std::string>();
+    const auto repr = py::reinterpret_steal<py::object>(PyObject_Repr(object.ptr()));
+    if (!repr) {  // an int of thousands of digits has none
+        if (PyErr_ExceptionMatches(PyExc_ValueError) == 0) throw py::error_already_set();
+        PyErr_Clear();
+        return "one of type " + type_name(object) + " that can't be shown";
+    }
+    std::string text = repr.cast<std::string>();
     if (text.size() > 80) text = text.substr(0, 77) + "...";
     return text;
 }

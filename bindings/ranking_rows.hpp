@@ -30,21 +30,28 @@ using engagehub::TieOrder;
 using engagehub::Ties;
 using Slot = engagehub::RankedMap::Slot;
 
-inline Ties ties_named(const std::string& name) {
+// The name of a policy: any other object is refused as a name is that isn't one of them.
+inline std::string policy_name(py::handle given) {
+    return PyUnicode_Check(given.ptr()) ? std::string(convert::text(given, "a policy")) : std::string();
+}
+
+inline Ties ties_named(py::handle given) {
+    const std::string name = policy_name(given);
     if (name == "competition") return Ties::kCompetition;
     if (name == "dense") return Ties::kDense;
     if (name == "ordinal") return Ties::kOrdinal;
-    throw InvalidArgument("ties must be 'competition', 'dense' or 'ordinal', got '" + name + "'");
+    throw InvalidArgument("ties must be 'competition', 'dense' or 'ordinal', got " + convert::shown(given));
 }
 
 inline const char* name_of(Ties ties) {
     return ties == Ties::kCompetition ? "competition" : ties == Ties::kDense ? "dense" : "ordinal";
 }
 
-inline TieOrder order_named(const std::string& name) {
+inline TieOrder order_named(py::handle given) {
+    const std::string name = policy_name(given);
     if (name == "arrival") return TieOrder::kArrival;
     if (name == "member") return TieOrder::kMember;
-    throw InvalidArgument("order must be 'arrival' or 'member', got '" + name + "'");
+    throw InvalidArgument("order must be 'arrival' or 'member', got " + convert::shown(given));
 }
 
 inline const char* name_of(TieOrder order) { return order == TieOrder::kArrival ? "arrival" : "member"; }

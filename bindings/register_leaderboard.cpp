@@ -34,8 +34,8 @@ using engagehub::Scaled;
 using Skew = std::optional<std::int64_t>;
 
 std::unique_ptr<Board> board_of_options(
-    std::int64_t half_life, const std::string& ties, const std::string& order, const std::optional<py::object>& most,
-    py::object clock, Skew max_skew) {
+    std::int64_t half_life, py::handle ties, py::handle order, const std::optional<py::object>& most, py::object clock,
+    Skew max_skew) {
     std::size_t max_members = Leaderboard::kUnbounded;
     if (most) max_members = convert::natural(*most, "max_members");
     return made<Board>(
@@ -97,7 +97,7 @@ py::tuple snapshot_of(Board& board) {
 // From what snapshot_of() answers, but for the scores.
 // THROWS: Corrupted, with the number of the row, where the rows can't be those of a board.
 std::unique_ptr<Board> board_of_snapshot(
-    std::int64_t half_life, const std::string& ties, const std::string& order, const std::optional<py::object>& most,
+    std::int64_t half_life, py::handle ties, py::handle order, const std::optional<py::object>& most,
     std::uint64_t evicted, std::optional<std::int64_t> newest, const py::list& rows, py::object clock, Skew max_skew) {
     Leaderboard::Snapshot snapshot;
     snapshot.half_life = HalfLife::of_micros(half_life);

@@ -629,9 +629,8 @@ void register_skip_list(py::module_& module) {
         }),
         py::arg("other"));
     type.def(
-        py::init([](const std::string& ties, const std::string& order) {
-            return made<RankedList>(ties_named(ties), order_named(order));
-        }),
+        py::init(
+            [](py::handle ties, py::handle order) { return made<RankedList>(ties_named(ties), order_named(order)); }),
         py::arg("ties"), py::arg("order"));
     for (PyMethodDef* definition :
          {&set_definition, &add_definition, &score_definition, &rank_definition, &remove_definition, &at_definition,

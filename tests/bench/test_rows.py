@@ -94,7 +94,13 @@ def test_ours_is_held_against_every_yardstick():
 
 def test_invalid_yardstick_decides_nothing():
     found = rows(contender(native.OURS, 10), contender(native.COUNTED, 5_000), contender(native.CLASSIC, 300))
-    assert [claim.reached for claim in found[native.OURS].claims] == [None]
+    assert [claim.reached for claim in found[native.OURS].claims] == [None, None]
+
+
+def test_demand_whose_peer_cannot_be_compiled_stays_undecided():
+    found = rows(contender(native.OURS, 10), contender(native.COUNTED, 300), contender(native.CLASSIC, 300))
+    verdicts = {claim.text: claim.reached for claim in found[native.OURS].claims}
+    assert verdicts == {"at most 1.3 × counted blocks": True, "no slower than absl::btree_set": None}
 
 
 def test_run_survives_its_file(tmp_path):

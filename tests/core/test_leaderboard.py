@@ -185,6 +185,13 @@ def test_at_none_is_the_clock():
         (1.5, 1, 0, InvalidType, "member must be int or str, got float"),
         (b"ada", 1, 0, InvalidType, "member must be int or str, got bytes"),
         (2**63, 1, 0, InvalidArgument, "member must fit in a signed 64-bit integer, got 9223372036854775808"),
+        (
+            10**5_000,
+            1,
+            0,
+            InvalidArgument,
+            "member must fit in a signed 64-bit integer, got one of type int that can't be",
+        ),
         ("\ud800", 1, 0, InvalidArgument, "member must be text without lone surrogates"),
         ("ada", float("nan"), 0, InvalidArgument, "points must be finite, got nan"),
         ("ada", float("inf"), 0, InvalidArgument, "points must be finite, got inf"),
@@ -302,6 +309,9 @@ def test_unknown_members_raise_a_key_error_that_shows_them():
         ({"half_life": -1}, "half_life must be between"),
         ({"half_life": float("nan")}, "half_life must be between"),
         ({"ties": "fair"}, "ties must be 'competition', 'dense' or 'ordinal', got 'fair'"),
+        ({"ties": 5}, "ties must be 'competition', 'dense' or 'ordinal', got 5"),
+        ({"order": None}, "order must be 'arrival' or 'member', got None"),
+        ({"order": "\ud800"}, "a policy must be text without lone surrogates"),
         ({"order": "age"}, "order must be 'arrival' or 'member', got 'age'"),
         ({"clock": 7}, "clock must be callable, got int"),
         ({"max_skew": "soon"}, "max_skew must be a number and a unit"),
@@ -692,3 +702,16 @@ def test_what_stands_for_missing_members_is_checked(structure):
             empty.scores(["ada"], missing=missing)
     assert empty.scores(["ada"], missing=float("-inf")).tolist() == [float("-inf")]
     assert empty.ranks(["ada"], missing=-1).tolist() == [-1]
+
+
+def test_a_number_that_python_refuses_to_print_is_refused_without_it():
+    board = Leaderboard()
+    huge = 10**5_000  # beyond sys.get_int_max_str_digits()
+    with pytest.raises(
+        InvalidArgument, match="member must fit in a signed 64-bit integer, got one of type int that can't"
+    ):
+        board.add(huge, 1)
+    with pytest.raises(InvalidArgument, match="points must fit in a double, got one of type int"):
+        board.add("ada", huge)
+    with pytest.raises(InvalidArgument, match="n must fit in a signed 64-bit integer, got one of type int"):
+        board.top(huge)
