@@ -28,8 +28,8 @@ ALLOWED = (
     r"ENGAGEHUB_(DATA|TEST_REDIS_URL|TEST_POSTGRES_URL) isn't set",  # the run with servers and data has these
     r"this user may write everywhere",  # the run without root's rights has these
     r"needs Python 3\.\d+",
-    r"matplotlib isn't installed: it is of the extra bench",  # the slice of the benchmarks draws
     r"needs a free-threaded Python",
+    r"matplotlib isn't installed: it is of the extra bench",  # the slice of the benchmarks draws
 )
 
 

@@ -2,8 +2,6 @@
 // The library's own structures among the contenders.
 #include "contender.hpp"
 
-#if __has_include(<engagehub/ranking/rank_key.hpp>)  // the blocked skip list, which the yardsticks precede
-
 #include <cmath>
 #include <limits>
 
@@ -152,13 +150,3 @@ void add_ours(Contenders& contenders, const std::vector<double>& scores) {
 }
 
 }  // namespace bench
-
-#else
-
-namespace bench {
-
-void add_ours(Contenders& /*contenders*/, const std::vector<double>& /*scores*/) {}
-
-}  // namespace bench
-
-#endif
