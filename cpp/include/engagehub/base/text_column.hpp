@@ -48,7 +48,7 @@ public:
 
     std::string_view operator[](Slot slot) const {
         const Cell& cell = cells_[slot];
-        if (cell[kInside] != kLong) return {cell.data(), static_cast<std::size_t>(kInside - cell[kInside])};
+        if (cell[kInside] != kLong) return {cell.data(), kInside - static_cast<std::size_t>(cell[kInside])};
         return {pointer_in(cell), length_in(cell)};
     }
 
