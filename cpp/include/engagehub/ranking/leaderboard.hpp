@@ -289,7 +289,7 @@ public:
 
     // THROWS: Corrupted, with the number of the row, where it can't be the snapshot of a board.
     explicit Leaderboard(const Snapshot& snapshot)
-        : Leaderboard(possible(snapshot).half_life, snapshot.ties, snapshot.order, snapshot.max_members) {
+        : Leaderboard(checked_half_life(snapshot), snapshot.ties, snapshot.order, snapshot.max_members) {
         load(snapshot);
     }
 
@@ -360,13 +360,14 @@ private:
         std::size_t hashed_ = 0;
     };
 
-    static const Snapshot& possible(const Snapshot& snapshot) {
+    // Looks at all but the rows.
+    static HalfLife checked_half_life(const Snapshot& snapshot) {
         if (snapshot.half_life.decays() && snapshot.half_life.micros() < RankKeyCodec::kLeastHalfLife)
             throw Corrupted("half_life must be at least 1 millisecond for a board", 0);
         if (snapshot.max_members == 0) throw Corrupted("max_members must be at least 1", 0);
         if (snapshot.newest != kNever && (snapshot.newest < kFirstInstant || snapshot.newest > kLastInstant))
             throw Corrupted("the newest change must be between the years 1 and 9999", 0);
-        return snapshot;
+        return snapshot.half_life;
     }
 
     void load(const Snapshot& snapshot) {
