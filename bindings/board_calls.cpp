@@ -40,7 +40,7 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
     });
 }
 
-PyObject* set_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* set_score(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<3> kSignature{"set", 2, 3, {"member", "score", "at"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
@@ -154,7 +154,7 @@ PyObject* between(PyObject* self, PyObject* const* given, Py_ssize_t count, PyOb
     });
 }
 
-PyObject* count_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* count_between(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<3> kSignature{"count", 0, 3, {"low", "high", "at"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
@@ -204,7 +204,7 @@ Examples
 6.0
 )doc");
 
-PyMethodDef set_definition = fastcall::definition("set", set_, R"doc(set($self, /, member, score, at=None)
+PyMethodDef set_definition = fastcall::definition("set", set_score, R"doc(set($self, /, member, score, at=None)
 --
 
 Give a member this score at an instant.
@@ -525,7 +525,7 @@ Examples
 ['bob', 'cy']
 )doc");
 
-PyMethodDef count_definition = fastcall::definition("count", count_, R"doc(count($self, /, low=None, high=None, at=None)
+PyMethodDef count_definition = fastcall::definition("count", count_between, R"doc(count($self, /, low=None, high=None, at=None)
 --
 
 Count the members with low <= score <= high.

@@ -24,7 +24,8 @@
 class SystemTime {
 public:
     static bool is(PyObject* callable) {
-        return callable == original().object && PyCFunction_GET_FUNCTION(callable) == original().function;
+        return callable != nullptr && callable == original().object &&
+            PyCFunction_GET_FUNCTION(callable) == original().function;
     }
     static std::int64_t now() {
         using std::chrono::system_clock;

@@ -8,6 +8,8 @@
 #include <optional>
 #include <type_traits>
 
+#include <engagehub/base/instant.hpp>
+
 #include "thread_exit.hpp"
 
 namespace convert {
@@ -51,10 +53,19 @@ std::int64_t instant_of_datetime(py::handle object, const char* argument) {
         days_from_civil(PyDateTime_GET_YEAR(raw), PyDateTime_GET_MONTH(raw), PyDateTime_GET_DAY(raw));
     const std::int64_t day_seconds = PyDateTime_DATE_GET_HOUR(raw) * 3600LL + PyDateTime_DATE_GET_MINUTE(raw) * 60LL +
         PyDateTime_DATE_GET_SECOND(raw);
-    const std::int64_t offset_micros =
-        (PyDateTime_DELTA_GET_DAYS(offset.ptr()) * 86400LL + PyDateTime_DELTA_GET_SECONDS(offset.ptr())) * 1'000'000LL +
-        PyDateTime_DELTA_GET_MICROSECONDS(offset.ptr());
-    return (days * 86400 + day_seconds) * 1'000'000 + PyDateTime_DATE_GET_MICROSECOND(raw) - offset_micros;
+    const std::int64_t offset_seconds =
+        PyDateTime_DELTA_GET_DAYS(offset.ptr()) * 86400LL + PyDateTime_DELTA_GET_SECONDS(offset.ptr());
+    const std::int64_t whole = days * 86400 + day_seconds - offset_seconds;
+    // In seconds first: an odd utcoffset() may be of millions of years.
+    const bool is_near = static_cast<double>(whole) >= kFirstSecond - 1 && static_cast<double>(whole) <= kLastSecond;
+    const std::int64_t micros = is_near
+        ? whole * 1'000'000 + PyDateTime_DATE_GET_MICROSECOND(raw) - PyDateTime_DELTA_GET_MICROSECONDS(offset.ptr())
+        : engagehub::kLastInstant + 1;
+    if (micros < engagehub::kFirstInstant || micros > engagehub::kLastInstant) {
+        throw InvalidArgument(
+            std::string(argument) + " must be between the years 1 and 9999 of UTC, got " + shown(object));
+    }
+    return micros;
 }
 
 // A contiguous one-dimensional buffer of a real type, if the object has one; released at the end.
@@ -104,17 +115,18 @@ public:
 private:
     BufferView(py::handle object, const char* argument) {
         if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
+            if (PyErr_ExceptionMatches(PyExc_MemoryError) != 0) throw py::error_already_set();
             PyErr_Clear();
             throw InvalidArgument(std::string(argument) + " must be a contiguous buffer, got " + type_name(object));
         }
         held_ = true;
-        if (view_.ndim != 1) {
-            const int dimensions = view_.ndim;
-            PyBuffer_Release(&view_);
-            held_ = false;
-            throw InvalidArgument(
-                std::string(argument) + " must have one dimension, got " + std::to_string(dimensions));
-        }
+        const std::string fault = view_.ndim != 1 ? " must have one dimension, got " + std::to_string(view_.ndim)
+            : view_.itemsize < 1                  ? " must have elements of at least one byte, got " + type_name(object)
+                                                  : "";
+        if (fault.empty()) return;
+        PyBuffer_Release(&view_);
+        held_ = false;
+        throw InvalidArgument(std::string(argument) + fault);
     }
 
     // Native byte order only: «<» is native where it matters here, «>» and «!» are not.
@@ -157,7 +169,9 @@ py::tuple as_tuple(py::handle object, const char* argument) {
     PyObject* tuple = interpreter::guarded_call(
         [](PyObject* given, PyObject* /*unused*/) { return PySequence_Tuple(given); }, object.ptr());
     if (tuple == nullptr) {
-        if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
+        // What can't be iterated over is the wrong type; an error of the caller's own iterator is his.
+        if (PyErr_ExceptionMatches(PyExc_TypeError) == 0 || Py_TYPE(object.ptr())->tp_iter != nullptr)
+            throw py::error_already_set();
         PyErr_Clear();
         throw InvalidType(std::string(argument) + " must be a sequence or an array, got " + type_name(object));
     }
@@ -325,6 +339,7 @@ NaturalBatch::NaturalBatch(py::handle object, const char* argument, std::size_t 
 
 BytesView::BytesView(py::handle object, const char* argument) {
     if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_SIMPLE) != 0) {
+        if (PyErr_ExceptionMatches(PyExc_MemoryError) != 0) throw py::error_already_set();
         PyErr_Clear();
         throw InvalidType(
             std::string(argument) + " must be bytes or another contiguous buffer, got " + type_name(object));

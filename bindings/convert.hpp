@@ -49,7 +49,7 @@ inline std::string_view text(py::handle object, const char* argument) {
     Py_ssize_t size = 0;
     const char* data = PyUnicode_AsUTF8AndSize(object.ptr(), &size);
     if (data == nullptr) {
-        PyErr_Clear();
+        clear_expected(PyExc_UnicodeEncodeError);
         throw engagehub::InvalidArgument(std::string(argument) + " must be text without lone surrogates");
     }
     return {data, static_cast<std::size_t>(size)};

@@ -145,6 +145,7 @@ void merge(Board& self, const py::args& others) {
         boards.push_back(copy_of(py::cast<Board&>(other)));
     }
     std::vector<const Leaderboard*> borrowed;
+    borrowed.reserve(boards.size());
     for (const auto& board : boards) borrowed.push_back(board.get());
     self.guarded.with_released([&](Leaderboard& native) { native.merge(borrowed); });
 }

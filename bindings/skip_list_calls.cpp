@@ -37,7 +37,7 @@ PyObject* pop(RankedList& list, Position&& position) {
     return RowTypes::ranked(rows, 0);
 }
 
-PyObject* set_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* set_score(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<2> kSignature{"set", 2, 2, {"member", "score"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
@@ -117,7 +117,7 @@ PyObject* at(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject*
     });
 }
 
-PyObject* range_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* range_of(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<2> kSignature{"range", 2, 2, {"start", "stop"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
@@ -139,7 +139,7 @@ PyObject* between(PyObject* self, PyObject* const* given, Py_ssize_t count, PyOb
     });
 }
 
-PyObject* count_(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+PyObject* count_between(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<2> kSignature{"count", 0, 2, {"low", "high"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
@@ -168,7 +168,7 @@ PyObject* pop_lowest(PyObject* self, PyObject* const* given, Py_ssize_t count, P
 }
 
 // clang-format off
-PyMethodDef set_definition = fastcall::definition("set", set_, R"doc(set($self, /, member, score)
+PyMethodDef set_definition = fastcall::definition("set", set_score, R"doc(set($self, /, member, score)
 --
 
 Give a member a score, whether or not it is present.
@@ -368,7 +368,7 @@ Examples
 Ranked(rank=2, member='bob', score=10.0)
 )doc");
 
-PyMethodDef range_definition = fastcall::definition("range", range_, R"doc(range($self, /, start, stop)
+PyMethodDef range_definition = fastcall::definition("range", range_of, R"doc(range($self, /, start, stop)
 --
 
 Return the rows at the 0-based positions from start up to, not including, stop.
@@ -432,7 +432,7 @@ Examples
 ['ada', 'cy']
 )doc");
 
-PyMethodDef count_definition = fastcall::definition("count", count_, R"doc(count($self, /, low=None, high=None)
+PyMethodDef count_definition = fastcall::definition("count", count_between, R"doc(count($self, /, low=None, high=None)
 --
 
 Count the members with low <= score <= high.

@@ -708,3 +708,61 @@ def test_a_number_that_python_refuses_to_print_is_refused_without_it():
         board.add("ada", huge)
     with pytest.raises(InvalidArgument, match="n must fit in a signed 64-bit integer, got one of type int"):
         board.top(huge)
+
+
+def test_elements_without_a_size_are_refused():
+    numpy = pytest.importorskip("numpy")
+
+    class Nothing(ctypes.Structure):
+        _fields_ = []
+
+    for odd in ((Nothing * 3)(), numpy.zeros(3, dtype=[])):
+        for call in (
+            lambda odd=odd: SkipList().ranks(odd),
+            lambda odd=odd: Leaderboard().update(odd, 1, at=0),
+            lambda odd=odd: Leaderboard().update([1, 2, 3], odd, at=0),
+            lambda odd=odd: Leaderboard().update([1, 2, 3], 1, at=odd),
+        ):
+            with pytest.raises(EngageHubError):
+                call()
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=14))),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-14))),
+    ],
+)
+def test_datetimes_outside_the_years_of_utc_are_refused(at):
+    board = Leaderboard("1ms", max_skew=None)
+    for call in (
+        lambda: board.add("ada", 1, at=at),
+        lambda: board.update(["ada"], 1, at=at),
+        lambda: board.update(["ada"], 1, at=[at]),
+        lambda: board.top(at=at),
+        lambda: Leaderboard(clock=lambda: at).add("ada", 1),
+    ):
+        with pytest.raises(InvalidArgument, match="must be between the years 1 and 9999 of UTC"):
+            call()
+    assert (len(board), board.newest_at) == (0, None)
+
+
+def test_an_offset_of_millions_of_years_is_refused():
+    class Far(datetime):
+        def utcoffset(self):
+            return timedelta.max
+
+    with pytest.raises(InvalidArgument, match="must be between the years 1 and 9999 of UTC"):
+        Leaderboard(max_skew=None).update(["ada"], 1, at=Far(2026, 1, 1, tzinfo=UTC))
+
+
+def test_an_error_inside_the_callers_iterator_is_his():
+    def members():
+        yield 1
+        raise TypeError("my own bug")
+
+    board = Leaderboard()
+    with pytest.raises(TypeError, match="my own bug"):
+        board.update(members(), 1, at=0)
+    assert len(board) == 0
