@@ -504,6 +504,7 @@ def test_items_die_with_the_queue():
     assert all(ref() is None for ref in gone)
 
 
+@pytest.mark.timeout(300)  # without the GIL every collection is a full one and stops the world
 def test_collecting_while_threads_are_at_work_harms_nobody():
     class Thing:
         def __init__(self, q):
