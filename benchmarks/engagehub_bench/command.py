@@ -26,6 +26,8 @@ _SIZES = "10000,100000,1000000"
 _QUICK_SIZES = "10000,100000"
 _REPEATS, _QUICK_REPEATS = 7, 3
 _WIDTH = 160
+#: Ten times what anybody has asked for; more would fill the memory of a common machine.
+_LARGEST = 100_000_000
 
 
 def _sizes(_context: click.Context, _option: click.Parameter, value: str | None) -> tuple[int, ...] | None:
@@ -37,8 +39,9 @@ def _sizes(_context: click.Context, _option: click.Parameter, value: str | None)
     except ValueError as error:
         message = f"sizes must be whole numbers with commas between them, got {value!r}"
         raise click.BadParameter(message) from error
-    if min(sizes) < 20:
-        message = f"a size must be at least 20, got {min(sizes)}"
+    if min(sizes) < 20 or max(sizes) > _LARGEST:
+        odd = min(sizes) if min(sizes) < 20 else max(sizes)
+        message = f"a size must be from 20 to {_LARGEST:,}, got {odd}"
         raise click.BadParameter(message)
     return tuple(sorted(sizes))
 
@@ -89,6 +92,11 @@ def bench(context: click.Context, names: tuple[str, ...], *, only_list: bool, qu
         return
     if plot_folder is not None:
         _require("matplotlib", "--plot")
+        try:
+            plot_folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            message = f"{plot_folder} can't be made: {error.strerror}"
+            raise click.BadParameter(message, param_hint="--plot") from error
     if json_path is not None and not json_path.absolute().parent.is_dir():
         message = f"{json_path.absolute().parent} isn't a folder"
         raise click.BadParameter(message, param_hint="--json")
