@@ -8,7 +8,7 @@
 #endif
 
 #include <engagehub/base/errors.hpp>
-#include <engagehub/ranking/block_search.hpp>
+#include <engagehub/base/simd.hpp>
 
 #include "clock.hpp"
 #include "convert.hpp"
@@ -64,7 +64,7 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     register_queue(module);
     register_pipeline(module);
     module.def(
-        "simd_path", [] { return engagehub::block_search::name_of(engagehub::block_search::path()); },
+        "simd_path", [] { return engagehub::simd::name_of(engagehub::simd::path()); },
         "Which code searches the blocks of a ranking: \"avx2\", \"neon\" or \"plain\".");
     for (const char* name :
          {"SkipList", "Leaderboard", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "MpmcQueue",

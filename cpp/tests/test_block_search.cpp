@@ -9,11 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include <engagehub/base/simd.hpp>
 #include <engagehub/ranking/block_search.hpp>
 
-#include "tests/support/search_paths.hpp"
+#include "tests/support/simd_paths.hpp"
 
 namespace block_search = engagehub::block_search;
+namespace simd = engagehub::simd;
 using engagehub_tests::on_both_paths;
 
 TEST_CASE("words below a value are counted the same by every path") {
@@ -45,10 +47,10 @@ TEST_CASE("words below a value are counted the same by every path") {
 TEST_CASE("the plain path can be forced, by the environment too, and is left again") {
     const char* wanted = std::getenv("ENGAGEHUB_SIMD");
     const bool is_plain = wanted != nullptr && std::string_view(wanted) == "plain";
-    const block_search::Path before = is_plain ? block_search::Path::kPlain : block_search::best_path();
-    CHECK(block_search::path() == before);
-    block_search::force_plain(true);
-    CHECK(block_search::path() == block_search::Path::kPlain);
-    block_search::force_plain(false);
-    CHECK(block_search::path() == before);
+    const simd::Path before = is_plain ? simd::Path::kPlain : simd::best_path();
+    CHECK(simd::path() == before);
+    simd::force_plain(true);
+    CHECK(simd::path() == simd::Path::kPlain);
+    simd::force_plain(false);
+    CHECK(simd::path() == before);
 }

@@ -11,7 +11,7 @@
 #include <engagehub/ranking/ranked_map.hpp>
 
 #include "tests/support/board_model.hpp"
-#include "tests/support/search_paths.hpp"
+#include "tests/support/simd_paths.hpp"
 
 using engagehub::ItemView;
 using engagehub::RankedMap;

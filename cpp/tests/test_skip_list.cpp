@@ -8,7 +8,7 @@
 
 #include <engagehub/ranking/skip_list.hpp>
 
-#include "tests/support/search_paths.hpp"
+#include "tests/support/simd_paths.hpp"
 
 using engagehub::RankKey;
 using engagehub_tests::on_both_paths;

@@ -4,18 +4,18 @@
 
 #include <doctest/doctest.h>
 
-#include <engagehub/ranking/block_search.hpp>
+#include <engagehub/base/simd.hpp>
 
 namespace engagehub_tests {
 
 template <class Body>
 void on_both_paths(Body&& body) {
     for (const bool plain : {false, true}) {
-        engagehub::block_search::force_plain(plain);
-        CAPTURE(engagehub::block_search::name_of(engagehub::block_search::path()));
+        engagehub::simd::force_plain(plain);
+        CAPTURE(engagehub::simd::name_of(engagehub::simd::path()));
         body();
     }
-    engagehub::block_search::force_plain(false);
+    engagehub::simd::force_plain(false);
 }
 
 }  // namespace engagehub_tests
