@@ -19,27 +19,37 @@ inline std::uint64_t load_le64(const unsigned char* bytes) {
     return value;
 }
 
+inline constexpr std::uint64_t kMurmur64Multiplier = 0xc6a4a7935bd1e995ULL;
+inline constexpr unsigned kMurmur64Shift = 47;
+
+inline std::uint64_t murmur64a_absorbed(std::uint64_t hash, std::uint64_t word) {
+    word *= kMurmur64Multiplier;
+    word ^= word >> kMurmur64Shift;
+    return (hash ^ (word * kMurmur64Multiplier)) * kMurmur64Multiplier;
+}
+
+inline std::uint64_t murmur64a_finished(std::uint64_t hash) {
+    hash ^= hash >> kMurmur64Shift;
+    hash *= kMurmur64Multiplier;
+    return hash ^ (hash >> kMurmur64Shift);
+}
+
 }  // namespace detail
 
+// The hash of the eight little-endian bytes of a word.
+inline std::uint64_t murmur64a_of_word(std::uint64_t word, std::uint64_t seed = kRedisHashSeed) {
+    return detail::murmur64a_finished(detail::murmur64a_absorbed(seed ^ (8 * detail::kMurmur64Multiplier), word));
+}
+
 inline std::uint64_t murmur64a(const void* data, std::size_t length, std::uint64_t seed = kRedisHashSeed) {
-    constexpr std::uint64_t kMultiplier = 0xc6a4a7935bd1e995ULL;
-    constexpr unsigned kShift = 47;
     const auto* bytes = static_cast<const unsigned char*>(data);
-    std::uint64_t hash = seed ^ (static_cast<std::uint64_t>(length) * kMultiplier);
-    for (; length >= 8; bytes += 8, length -= 8) {
-        std::uint64_t word = detail::load_le64(bytes) * kMultiplier;
-        word ^= word >> kShift;
-        hash ^= word * kMultiplier;
-        hash *= kMultiplier;
-    }
+    std::uint64_t hash = seed ^ (static_cast<std::uint64_t>(length) * detail::kMurmur64Multiplier);
+    for (; length >= 8; bytes += 8, length -= 8) hash = detail::murmur64a_absorbed(hash, detail::load_le64(bytes));
     if (length != 0) {
         for (std::size_t i = 0; i < length; ++i) hash ^= static_cast<std::uint64_t>(bytes[i]) << (8U * i);
-        hash *= kMultiplier;
+        hash *= detail::kMurmur64Multiplier;
     }
-    hash ^= hash >> kShift;
-    hash *= kMultiplier;
-    hash ^= hash >> kShift;
-    return hash;
+    return detail::murmur64a_finished(hash);
 }
 
 }  // namespace engagehub

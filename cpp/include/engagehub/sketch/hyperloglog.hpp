@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Purpose: how many distinct items were added, within 1.04 / sqrt(2^p) of the truth (one standard error), from 2^p
-// small registers (HyperLogLog: Flajolet, Fusy, Gandouet, Meunier 2007), on the bit split of Redis and Valkey: of the
-// 64-bit hash the low p bits choose the register, and the rank is 1 + the number of zeros that the other bits end
-// with. The estimator is Otmar Ertl's («New cardinality estimation algorithms for HyperLogLog sketches», 2017): no
-// switching point, no correction tables.
+// Purpose: how many distinct items were added, from 2^p small registers: a HyperLogLog (Flajolet, Fusy, Gandouet,
+// Meunier 2007) on the bit split of Redis and Valkey, whose registers keep two bits more (Ertl, «UltraLogLog», VLDB
+// 2024): one standard error is 0.761 / sqrt(2^p), 0.59 % at p = 14. Few items are kept one by one, as tokens of their
+// hashes, and counted all but exactly.
 // Thread safety: external; const methods may run side by side.
-// Invariants: (1) the state is a function of the registers and the kind alone: at most 2^p / 16 registers that aren't
-// zero are kept as a sorted list (index, rank), more as one byte each; hence equal sets, however merged, give equal
-// bytes; (2) a kind is held only if a register isn't zero.
-// Complexity: add O(1) dense, O(2^p / 16) worst case sparse; estimate and merge O(2^p) dense, O(registers held)
-// sparse.
+// Invariants: (1) the state is a function of the set of items, the precision and the hash alone: at most 3 * 2^p / 16
+// distinct tokens are kept as such, more as one byte a register; hence equal sets, however merged, give equal bytes;
+// (2) where any part came from registers of a plain HyperLogLog, which lack the two bits, the whole is of the plain
+// grade: registers alone, their lower bits zero, estimated as a plain HyperLogLog; (3) a kind is held only if an item
+// is.
+// Complexity: add O(1); estimate O(2^p), O(1) once known and while nothing changes; merge O(2^p); less of both while
+// the items are few.
 // Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing.
 #pragma once
 
 #include <algorithm>
-#include <array>
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -28,8 +28,12 @@
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
 #include <engagehub/codec/bytes.hpp>
+#include <engagehub/sketch/distinct_estimators.hpp>
+#include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/kind.hpp>
 #include <engagehub/sketch/packed_registers.hpp>
+#include <engagehub/sketch/token_set.hpp>
+#include <engagehub/sketch/ultra_registers.hpp>
 
 namespace engagehub {
 
@@ -39,17 +43,47 @@ public:
     static constexpr unsigned kMostPrecision = 18;
     static constexpr unsigned kDefaultPrecision = 14;
 
-    explicit HyperLogLog(unsigned p = kDefaultPrecision) : p_(checked(p)) {}
+    // As in the format.
+    enum class Grade : std::uint8_t { kPlain = 0, kUltra = 1 };
+
+    explicit HyperLogLog(unsigned p = kDefaultPrecision, const ItemHash& hash = ItemHash())
+        : hash_(hash), p_(checked(p)) {}
+
+    // The registers of a plain HyperLogLog: ranks, by index. THROWS: InvalidArgument.
+    static HyperLogLog of_ranks(unsigned p, const ItemHash& hash, const std::vector<std::uint8_t>& ranks) {
+        HyperLogLog result(p, hash);
+        if (ranks.size() != result.registers())
+            throw InvalidArgument(
+                "ranks must be " + std::to_string(result.registers()) + ", got " + std::to_string(ranks.size()));
+        const unsigned most = ultra::highest_rank(p);
+        std::vector<std::uint8_t> bytes(ranks.size());
+        bool is_empty = true;
+        for (std::size_t i = 0; i < ranks.size(); ++i) {
+            if (ranks[i] == 0) continue;
+            if (ranks[i] > most)
+                throw InvalidArgument(
+                    "ranks must be at most " + std::to_string(most) + ", got " + std::to_string(ranks[i]));
+            bytes[i] = static_cast<std::uint8_t>(ultra::level_of(ranks[i], p) << 2U);
+            is_empty = false;
+        }
+        if (!is_empty) {
+            result.bytes_ = std::move(bytes);
+            result.grade_ = Grade::kPlain;
+        }
+        return result;
+    }
 
     unsigned p() const { return p_; }
     ItemKind kind() const { return kind_; }
-    bool is_empty() const { return list_.empty() && registers_.empty(); }
-    bool is_sparse() const { return registers_.empty(); }
-    unsigned highest_rank() const { return 64 - p_ + 1; }
+    const ItemHash& hash() const { return hash_; }
+    Grade grade() const { return grade_; }
+    bool is_sparse() const { return bytes_.empty(); }
+    bool is_empty() const { return is_sparse() && tokens_.size() == 0; }
+    std::size_t nbytes() const { return sizeof *this + tokens_.nbytes() + bytes_.capacity(); }
 
     void add(const ItemView& item) {
         require_same_kind(kind_, item, "item");
-        add_hash(hash_of(item));
+        add_hash(hash_(item));
         kind_ = item.kind;
     }
 
@@ -57,105 +91,96 @@ public:
     template <class Items>
     void update(const Items& items, std::size_t size) {
         const ItemKind kind = kind_after(kind_, items, size, "items");
-        for (std::size_t i = 0; i < size; ++i) {
-            add_hash(hash_of(items[i]));
-            kind_ = kind;
-        }
+        hash_.dispatch([&](const auto& hash) {
+            std::size_t i = 0;
+            for (; i < size && (is_sparse() || grade_ == Grade::kPlain); ++i) {
+                add_hash(hash(items[i]));
+                kind_ = kind;
+            }
+            raise_all(size - i, [&, i](std::size_t j) { return hash(items[i + j]); });
+            if (size != 0) kind_ = kind;
+        });
     }
 
     // Items that were hashed elsewhere, by the same hash.
     void add_hash(std::uint64_t hash) {
-        const auto index = static_cast<std::uint32_t>(hash & (size() - 1));
-        // The bit above the hash ends the run of zeros when all of its upper bits are zero.
-        raise(index, trailing_zeros((hash >> p_) | (std::uint64_t{1} << (64 - p_))) + 1);
-    }
-
-    // Sets the register to the rank unless it is higher already. REQUIRES: index < 2^p, 1 <= rank <= highest_rank().
-    void raise(std::uint32_t index, unsigned rank) {
-        if (!is_sparse()) {
-            auto& held = registers_[index];
-            held = std::max(held, static_cast<std::uint8_t>(rank));
-            return;
-        }
-        const auto found = std::lower_bound(list_.begin(), list_.end(), index << kRankBits);
-        if (found != list_.end() && index_of(*found) == index) {
-            *found = std::max(*found, token(index, rank));
-        } else if (list_.size() < most_listed()) {
-            list_.insert(found, token(index, rank));
+        if (is_sparse()) {
+            add_token(TokenSet::token_of(hash));
         } else {
-            spread(list_);
-            registers_[index] = static_cast<std::uint8_t>(rank);
+            raise(ultra::index_of(hash, p_), ultra::rank_of_hash(hash, p_));
         }
     }
 
-    // Calls visit(index, rank) for every register that isn't zero, by ascending index.
+    // Calls visit(index, rank) for every register of a plain HyperLogLog of the same items that isn't zero, by
+    // ascending index.
     template <class Visit>
-    void each_register(Visit&& visit) const {
-        for (const std::uint32_t held : list_) visit(index_of(held), rank_of(held));
-        for (std::size_t i = 0; i < registers_.size(); ++i) {
-            if (registers_[i] != 0) visit(static_cast<std::uint32_t>(i), static_cast<unsigned>(registers_[i]));
+    void each_rank(Visit&& visit) const {
+        const std::vector<std::uint8_t> spread = is_sparse() ? spread_tokens() : std::vector<std::uint8_t>();
+        const std::vector<std::uint8_t>& bytes = is_sparse() ? spread : bytes_;
+        for (std::size_t i = 0; i < bytes.size(); ++i) {
+            if (bytes[i] != 0) visit(static_cast<std::uint32_t>(i), ultra::rank_of(bytes[i], p_));
         }
     }
 
     double estimate() const {
-        if (is_empty()) return 0.0;
-        constexpr double kAlphaInfinity = 0.721347520444481703680;  // 1 / (2 ln 2)
-        std::array<std::uint32_t, 64> histogram{};
-        std::uint32_t nonzero = 0;
-        each_register([&](std::uint32_t, unsigned rank) {
-            ++histogram[rank];
-            ++nonzero;
-        });
-        const auto m = static_cast<double>(size());
-        const unsigned saturated = highest_rank();
-        double z = m * tau(1.0 - static_cast<double>(histogram[saturated]) / m);
-        for (unsigned rank = saturated - 1; rank >= 1; --rank) z = 0.5 * (z + static_cast<double>(histogram[rank]));
-        z += m * sigma((m - static_cast<double>(nonzero)) / m);
-        return kAlphaInfinity * m * m / z;
+        if (is_sparse()) return distinct::token_estimate(tokens_.size());
+        const double known = estimate_.get();
+        if (known >= 0.0) return known;
+        const auto histogram = distinct::histogram_of(bytes_.data(), bytes_.size());
+        const double value =
+            grade_ == Grade::kUltra ? distinct::ultra_estimate(histogram, p_) : distinct::plain_estimate(histogram, p_);
+        estimate_.set(value);
+        return value;
     }
 
-    // With bounds of that many standard errors either way; the low one is never below the number of registers that
-    // aren't zero, for each of them was touched by an item of its own.
+    // With bounds of that many standard errors either way. No stream with fewer items than tokens, or than registers in
+    // use, reaches this state. (Their number can be above the estimate where items were chosen by their hashes.)
     Answer answer(double sigmas = 2.0) const {
         if (!(sigmas > 0.0) || !std::isfinite(sigmas)) {
             throw InvalidArgument("sigma must be positive and finite, got " + std::to_string(sigmas));
         }
-        if (is_empty()) return {0.0, 0.0, 0.0};
         const double value = estimate();
-        const double error = sigmas * standard_error();
-        std::uint32_t nonzero = 0;
-        each_register([&](std::uint32_t, unsigned) { ++nonzero; });
-        const double certain = static_cast<double>(nonzero);
+        if (is_sparse()) return {value, static_cast<double>(tokens_.size()), most_behind_tokens(sigmas)};
+        const auto certain = static_cast<double>(
+            bytes_.size() - static_cast<std::size_t>(std::count(bytes_.begin(), bytes_.end(), std::uint8_t{0})));
         if (std::isinf(value)) return {value, certain, value};  // every register saturated: no stream gets there
+        const double error = sigmas * standard_error(value);
         const double high = error < 1.0 ? value / (1.0 - error) : std::numeric_limits<double>::infinity();
-        return {value, std::max(certain, value / (1.0 + error)), high};
+        return {value, std::min(value, std::max(certain, value / (1.0 + error))), high};
     }
 
-    double standard_error() const { return 1.04 / std::sqrt(static_cast<double>(size())); }
+    // Of an estimate of many items, relative to it.
+    double standard_error() const { return grade_ == Grade::kUltra ? at_best(0.7608) : at_best(1.0390); }
 
     // The same items at a lower precision, exactly. REQUIRES: p is no higher than this one's.
     HyperLogLog downsized(unsigned p) const {
-        HyperLogLog result(p);
+        HyperLogLog result(p, hash_);
         result.kind_ = kind_;
-        const unsigned dropped = p_ - p;
-        each_register([&](std::uint32_t index, unsigned rank) {
-            // The bits that no longer choose the register are the first ones of the rest.
-            const std::uint32_t rest = index >> p;
-            result.raise(
-                index & static_cast<std::uint32_t>(result.size() - 1),
-                rest != 0 ? trailing_zeros(rest) + 1 : dropped + rank);
-        });
+        result.grade_ = grade_;
+        if (is_sparse()) {
+            result.absorb_tokens(tokens_);
+        } else {
+            result.bytes_.resize(result.registers());
+            ultra::fold(bytes_.data(), p_, p, [&](std::size_t index, std::uint8_t byte) { result.join(index, byte); });
+        }
         return result;
     }
 
-    // The union, at the lower precision of the two.
+    void downsize(unsigned p) {
+        if (p < kLeastPrecision || p > p_)
+            throw InvalidArgument(
+                "p must be between 4 and the sketch's " + std::to_string(p_) + ", got " + std::to_string(p));
+        if (p < p_) *this = downsized(p);
+    }
+
+    // The union, at the lower precision of the two and, unless a sketch is empty, of the lower grade.
+    // THROWS: Incompatible.
     void merge(const HyperLogLog& other) {
+        hash_.require_same(other.hash_);
         const ItemKind kind = merged_kind(kind_, other.kind_);
         if (other.p_ > p_) {
-            merge(other.downsized(p_));
-            return;
-        }
-        if (other.p_ < p_) {
+            absorb(other.downsized(p_));
+        } else if (other.p_ < p_) {
             HyperLogLog result = downsized(other.p_);
             result.absorb(other);
             *this = std::move(result);
@@ -165,10 +190,11 @@ public:
         kind_ = kind;
     }
 
-    void clear() { *this = HyperLogLog(p_); }
+    void clear() { *this = HyperLogLog(p_, hash_); }
 
     friend bool operator==(const HyperLogLog& a, const HyperLogLog& b) {
-        return a.p_ == b.p_ && a.kind_ == b.kind_ && a.list_ == b.list_ && a.registers_ == b.registers_;
+        return a.p_ == b.p_ && a.hash_ == b.hash_ && a.kind_ == b.kind_ && a.grade_ == b.grade_ &&
+            a.tokens_ == b.tokens_ && a.bytes_ == b.bytes_;
     }
     friend bool operator!=(const HyperLogLog& a, const HyperLogLog& b) { return !(a == b); }
 
@@ -179,9 +205,10 @@ public:
         return seal(std::move(writer));
     }
 
-    static HyperLogLog from_bytes(std::string_view bytes) {
+    // A keyed sketch needs its hash given, for the key isn't in the bytes.
+    static HyperLogLog from_bytes(std::string_view bytes, const ItemHash& given = ItemHash()) {
         ByteReader reader = open_format(bytes, kMagic, kVersion);
-        HyperLogLog result = read(reader);
+        HyperLogLog result = read(reader, given);
         reader.require_end();
         return result;
     }
@@ -190,46 +217,78 @@ public:
     void write(ByteWriter& writer) const {
         writer.put(static_cast<std::uint8_t>(p_));
         writer.put(static_cast<std::uint8_t>(kind_));
-        writer.put(kRedisHash);
-        writer.put(kPlainGrade);
+        hash_.write(writer);
+        writer.put(static_cast<std::uint8_t>(grade_));
         if (is_sparse()) {
-            writer.put(kListForm);
-            writer.put(static_cast<std::uint32_t>(list_.size()));
-            for (const std::uint32_t held : list_) writer.put(held);
+            writer.put(kTokens);
+            writer.put(static_cast<std::uint32_t>(tokens_.size()));
+            for (const TokenSet::Token token : tokens_.sorted()) writer.put(token);
+        } else if (grade_ == Grade::kUltra) {
+            writer.put(kRegisters);
+            writer.put_raw({reinterpret_cast<const char*>(bytes_.data()), bytes_.size()});
         } else {
-            writer.put(kPackedForm);
-            writer.put_raw(pack_registers(registers_));
+            write_ranks(writer);
         }
     }
 
-    static HyperLogLog read(ByteReader& reader) {
+    // Reads what any version wrote: the first one had the plain grade alone.
+    static HyperLogLog read(ByteReader& reader, const ItemHash& given = ItemHash()) {
         const unsigned p = reader.get<std::uint8_t>();
         if (p < kLeastPrecision || p > kMostPrecision) reader.fail("has a precision outside 4 to 18");
-        HyperLogLog result(p);
-        result.kind_ = read_kind(reader);
-        read_hash(reader);
+        const ItemKind kind = read_kind(reader);
+        const ItemHash hash = ItemHash::read(reader, given);
         const auto grade = reader.get<std::uint8_t>();
-        if (grade != kPlainGrade)
-            throw Incompatible("the grade of the registers must be 0, got " + std::to_string(grade));
+        if (grade > static_cast<std::uint8_t>(Grade::kUltra))
+            throw Incompatible("the grade of the registers must be 0 or 1, got " + std::to_string(grade));
         const auto form = reader.get<std::uint8_t>();
-        if (form == kListForm) {
-            result.read_list(reader);
-        } else if (form == kPackedForm) {
-            result.read_packed(reader);
+        HyperLogLog result(p, hash);
+        if (grade == static_cast<std::uint8_t>(Grade::kUltra)) {
+            if (form == kTokens) {
+                result.read_tokens(reader);
+            } else if (form == kRegisters) {
+                result.read_registers(reader);
+            } else {
+                reader.fail("has an unknown form of registers");
+            }
+        } else if (form == kList) {
+            result = of_ranks(p, hash, read_list(reader, p));
+        } else if (form == kPacked) {
+            result = of_ranks(p, hash, read_packed(reader, p));
         } else {
             reader.fail("has an unknown form of registers");
         }
-        if (result.is_empty() && result.kind_ != ItemKind::kNone) reader.fail("has a kind of item but no items");
+        if (result.is_empty() && kind != ItemKind::kNone) reader.fail("has a kind of item but no items");
+        result.kind_ = kind;
         return result;
     }
 
 private:
+    // A number that const methods may remember side by side; copies know it, too.
+    class Remembered {
+    public:
+        Remembered() = default;
+        Remembered(const Remembered& other) : value_(other.get()) {}
+        Remembered& operator=(const Remembered& other) {
+            set(other.get());
+            return *this;
+        }
+        ~Remembered() = default;
+        double get() const { return value_.load(std::memory_order_relaxed); }
+        void set(double value) { value_.store(value, std::memory_order_relaxed); }
+        void forget() { set(kNothing); }
+
+    private:
+        static constexpr double kNothing = -1.0;
+        std::atomic<double> value_{kNothing};
+    };
+
     static constexpr Magic kMagic = {'E', 'H', 'H', 'L'};
-    static constexpr std::uint8_t kVersion = 1;
-    static constexpr std::uint8_t kPlainGrade = 0;
-    static constexpr std::uint8_t kListForm = 0;
-    static constexpr std::uint8_t kPackedForm = 1;
-    static constexpr unsigned kRankBits = 8;
+    static constexpr std::uint8_t kVersion = 2;
+    static constexpr std::uint8_t kList = 0;
+    static constexpr std::uint8_t kPacked = 1;
+    static constexpr std::uint8_t kTokens = 2;
+    static constexpr std::uint8_t kRegisters = 3;
+    static constexpr unsigned kListRankBits = 8;
 
     static std::uint8_t checked(unsigned p) {
         if (p < kLeastPrecision || p > kMostPrecision)
@@ -237,117 +296,212 @@ private:
         return static_cast<std::uint8_t>(p);
     }
 
-    static constexpr std::uint32_t token(std::uint32_t index, unsigned rank) { return (index << kRankBits) | rank; }
-    static constexpr std::uint32_t index_of(std::uint32_t held) { return held >> kRankBits; }
-    static constexpr unsigned rank_of(std::uint32_t held) { return held & ((1U << kRankBits) - 1); }
+    std::size_t registers() const { return std::size_t{1} << p_; }
+    // The set of so many takes 2^p bytes, as the registers do.
+    std::size_t most_tokens() const { return registers() / 16 * 3; }
+    static std::size_t most_listed(unsigned p) { return (std::size_t{1} << p) / 16; }
 
-    // REQUIRES: value != 0.
-    static unsigned trailing_zeros(std::uint64_t value) {
-        unsigned zeros = 0;
-        for (unsigned step = 32; step != 0; step /= 2) {
-            if ((value & ((std::uint64_t{1} << step) - 1)) == 0) {
-                value >>= step;
-                zeros += step;
-            }
+    double at_best(double constant) const { return constant / std::sqrt(static_cast<double>(registers())); }
+    // Ertl's estimator of 2017 takes a little less from the registers than theory has in them.
+    double standard_error(double items) const {
+        return grade_ == Grade::kUltra ? distinct::expected_error(items, p_, 2)
+                                       : distinct::expected_error(items, p_, 0) * (1.0390 / 1.0370);
+    }
+
+    // Collisions of tokens are rare and independent: a Poisson variable, which is at most the result with the
+    // probability that a normal one is within so many sigmas.
+    double most_behind_tokens(double sigmas) const {
+        const double mean = distinct::token_collisions(static_cast<double>(tokens_.size()));
+        const double confidence = std::erf(sigmas / std::sqrt(2.0));
+        double term = std::exp(-mean);
+        double covered = term;
+        double collisions = 0.0;
+        constexpr double kMost = 64.0;  // the mean is below 7 at p = 18
+        while (covered < confidence && collisions < kMost) {
+            collisions += 1.0;
+            term *= mean / collisions;
+            covered += term;
         }
-        return zeros;
+        return std::max(estimate(), static_cast<double>(tokens_.size()) + collisions);
     }
 
-    // Ertl 2017, sections 4.3 and 4.4: what the registers at zero and the saturated ones contribute.
-    static double sigma(double x) {
-        double y = 1.0;
-        double z = x;
-        for (double before = -1.0; z != before;) {
-            x *= x;
-            before = z;
-            z += x * y;
-            y += y;
+    void raise(std::size_t index, unsigned rank) {
+        const unsigned level = ultra::level_of(rank, p_);
+        const std::uint8_t held = bytes_[index];
+        const std::uint8_t byte = grade_ == Grade::kUltra ? ultra::raised(held, level)
+                                                          : std::max(held, static_cast<std::uint8_t>(level << 2U));
+        if (byte == held) return;
+        bytes_[index] = byte;
+        estimate_.forget();
+    }
+
+    // REQUIRES: dense and of the grade ultra, unless there are none.
+    template <class HashAt>
+    void raise_all(std::size_t count, const HashAt& hash_at) {
+        std::uint8_t* const bytes = bytes_.data();
+        const unsigned p = p_;
+        bool is_changed = false;
+        for (std::size_t j = 0; j < count; ++j) {
+            const std::uint64_t hash = hash_at(j);
+            std::uint8_t& held = bytes[ultra::index_of(hash, p)];
+            const std::uint8_t byte = ultra::raised(held, ultra::level_of(ultra::rank_of_hash(hash, p), p));
+            is_changed |= byte != held;
+            held = byte;
         }
-        return z;
-    }
-    static double tau(double x) {
-        if (x == 0.0 || x == 1.0) return 0.0;
-        double y = 1.0;
-        double z = 1.0 - x;
-        for (double before = -1.0; z != before;) {
-            x = std::sqrt(x);
-            before = z;
-            y *= 0.5;
-            z -= (1.0 - x) * (1.0 - x) * y;
-        }
-        return z / 3.0;
+        if (is_changed) estimate_.forget();
     }
 
-    std::size_t size() const { return std::size_t{1} << p_; }
-    std::size_t most_listed() const { return size() / 16; }
-
-    // From a list to one byte a register.
-    void spread(const std::vector<std::uint32_t>& list) {
-        std::vector<std::uint8_t> registers(size());
-        for (const std::uint32_t held : list) registers[index_of(held)] = static_cast<std::uint8_t>(rank_of(held));
-        registers_ = std::move(registers);
-        list_ = {};
+    void join(std::size_t index, std::uint8_t byte) {
+        bytes_[index] = grade_ == Grade::kUltra
+            ? ultra::joined(bytes_[index], byte)
+            : std::max(bytes_[index], static_cast<std::uint8_t>(byte & ultra::kPlainBits));
     }
 
-    // REQUIRES: the same precision.
-    void absorb(const HyperLogLog& other) {
-        if (is_sparse() && other.is_sparse()) {
-            auto list = merged_lists(list_, other.list_);
-            if (list.size() > most_listed()) {
-                spread(list);
-            } else {
-                list_ = std::move(list);
-            }
+    // REQUIRES: sparse.
+    void add_token(TokenSet::Token token) {
+        if (tokens_.size() < most_tokens() || tokens_.contains(token)) {
+            tokens_.insert(token);
             return;
         }
-        if (is_sparse()) spread(list_);
-        for (const std::uint32_t held : other.list_) raise(index_of(held), rank_of(held));
-        for (std::size_t i = 0; i < other.registers_.size(); ++i)
-            registers_[i] = std::max(registers_[i], other.registers_[i]);
+        bytes_ = spread_tokens();
+        tokens_ = {};
+        estimate_.forget();
+        const auto [index, rank] = TokenSet::register_of(token, p_);
+        raise(index, rank);
     }
 
-    static std::vector<std::uint32_t> merged_lists(
-        const std::vector<std::uint32_t>& a, const std::vector<std::uint32_t>& b) {
-        std::vector<std::uint32_t> result;
-        result.reserve(a.size() + b.size());
-        std::merge(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(result));
-        // Of two tokens with one index the second has the higher rank.
-        std::size_t kept = 0;
-        for (const std::uint32_t held : result) {
-            if (kept != 0 && index_of(result[kept - 1]) == index_of(held)) --kept;
-            result[kept++] = held;
+    std::vector<std::uint8_t> spread_tokens() const {
+        std::vector<std::uint8_t> bytes(registers());
+        tokens_.each([&](TokenSet::Token token) {
+            const auto [index, rank] = TokenSet::register_of(token, p_);
+            bytes[index] = ultra::raised(bytes[index], ultra::level_of(rank, p_));
+        });
+        return bytes;
+    }
+
+    // REQUIRES: of the same precision.
+    void absorb(const HyperLogLog& other) {
+        if (other.is_sparse()) {
+            absorb_tokens(other.tokens_);
+            return;
         }
-        result.resize(kept);
-        return result;
+        if (is_sparse()) {
+            const bool was_empty = is_empty();
+            std::vector<std::uint8_t> ours = was_empty ? std::vector<std::uint8_t>() : spread_tokens();
+            bytes_ = other.bytes_;
+            grade_ = other.grade_;
+            estimate_ = other.estimate_;
+            tokens_ = {};
+            if (!was_empty) absorb_registers(ours, Grade::kUltra);
+            return;
+        }
+        absorb_registers(other.bytes_, other.grade_);
     }
 
-    void read_list(ByteReader& reader) {
+    // REQUIRES: dense.
+    void absorb_registers(const std::vector<std::uint8_t>& others, Grade grade) {
+        if (grade_ == Grade::kUltra && grade == Grade::kUltra) {
+            ultra::join(bytes_.data(), others.data(), bytes_.size());
+        } else {
+            if (grade_ == Grade::kUltra) {
+                for (std::uint8_t& byte : bytes_) byte &= ultra::kPlainBits;
+                grade_ = Grade::kPlain;
+            }
+            ultra::join_ranks(bytes_.data(), others.data(), bytes_.size());
+        }
+        estimate_.forget();
+    }
+
+    void absorb_tokens(const TokenSet& others) {
+        others.each([&](TokenSet::Token token) {
+            if (is_sparse()) {
+                add_token(token);
+            } else {
+                const auto [index, rank] = TokenSet::register_of(token, p_);
+                raise(index, rank);
+            }
+        });
+    }
+
+    // Few registers as a list of index << 8 | rank, more as six bits each.
+    void write_ranks(ByteWriter& writer) const {
+        std::vector<std::uint8_t> ranks(registers());
+        std::vector<std::uint32_t> list;
+        each_rank([&](std::uint32_t index, unsigned rank) {
+            ranks[index] = static_cast<std::uint8_t>(rank);
+            list.push_back((index << kListRankBits) | rank);
+        });
+        if (list.size() > most_listed(p_)) {
+            writer.put(kPacked);
+            writer.put_raw(pack_registers(ranks));
+        } else {
+            writer.put(kList);
+            writer.put(static_cast<std::uint32_t>(list.size()));
+            for (const std::uint32_t held : list) writer.put(held);
+        }
+    }
+
+    static std::vector<std::uint8_t> read_list(ByteReader& reader, unsigned p) {
         const std::size_t count = reader.get<std::uint32_t>();
-        if (count > most_listed()) reader.fail("has too many registers for a list");
-        if (reader.remaining() / 4 < count) reader.fail("ends early");
-        list_.reserve(count);
+        if (count > most_listed(p)) reader.fail("has too many registers for a list");
+        std::vector<std::uint8_t> ranks(std::size_t{1} << p);
+        std::size_t expected = 0;  // the lowest index that may come
         for (std::size_t i = 0; i < count; ++i) {
             const auto held = reader.get<std::uint32_t>();
-            if (index_of(held) >= size()) reader.fail("has a register outside the sketch");
-            if (!list_.empty() && index_of(list_.back()) >= index_of(held)) reader.fail("has registers out of order");
-            if (rank_of(held) == 0 || rank_of(held) > highest_rank()) reader.fail("has an impossible rank");
-            list_.push_back(held);
+            const std::size_t index = held >> kListRankBits;
+            const unsigned rank = held & ((1U << kListRankBits) - 1);
+            if (index >= ranks.size()) reader.fail("has a register outside the sketch");
+            if (index < expected) reader.fail("has registers out of order");
+            if (rank == 0 || rank > ultra::highest_rank(p)) reader.fail("has an impossible rank");
+            ranks[index] = static_cast<std::uint8_t>(rank);
+            expected = index + 1;
+        }
+        return ranks;
+    }
+
+    static std::vector<std::uint8_t> read_packed(ByteReader& reader, unsigned p) {
+        const std::size_t size = std::size_t{1} << p;
+        std::vector<std::uint8_t> ranks = unpack_registers(reader.get_raw(packed_size(size)), size);
+        std::size_t used = 0;
+        for (const std::uint8_t rank : ranks) {
+            if (rank > ultra::highest_rank(p)) reader.fail("has an impossible rank");
+            if (rank != 0) ++used;
+        }
+        if (used <= most_listed(p)) reader.fail("has too few registers to be packed");
+        return ranks;
+    }
+
+    void read_tokens(ByteReader& reader) {
+        const std::size_t count = reader.get<std::uint32_t>();
+        if (count > most_tokens()) reader.fail("has too many tokens");
+        TokenSet::Token last = 0;
+        for (std::size_t i = 0; i < count; ++i) {
+            const auto token = reader.get<TokenSet::Token>();
+            if (!TokenSet::is_token(token)) reader.fail("has an impossible token");
+            if (token <= last) reader.fail("has tokens out of order");
+            tokens_.insert(token);
+            last = token;
         }
     }
 
-    void read_packed(ByteReader& reader) {
-        registers_ = unpack_registers(reader.get_raw(packed_size(size())), size());
-        std::size_t nonzero = 0;
-        for (const std::uint8_t rank : registers_) {
-            if (rank > highest_rank()) reader.fail("has an impossible rank");
-            if (rank != 0) ++nonzero;
+    void read_registers(ByteReader& reader) {
+        const std::string_view raw = reader.get_raw(registers());
+        std::vector<std::uint8_t> bytes(raw.begin(), raw.end());
+        bool is_empty = true;
+        for (const std::uint8_t byte : bytes) {
+            if (!ultra::is_reachable(byte, p_)) reader.fail("has an impossible register");
+            is_empty = is_empty && byte == 0;
         }
-        if (nonzero <= most_listed()) reader.fail("has too few registers to be packed");
+        if (is_empty) reader.fail("has registers that nothing reached");
+        bytes_ = std::move(bytes);
     }
 
-    std::vector<std::uint32_t> list_;      // index << 8 | rank, ascending; empty once there are registers
-    std::vector<std::uint8_t> registers_;  // empty, or 2^p
+    TokenSet tokens_;                  // empty once there are registers
+    std::vector<std::uint8_t> bytes_;  // empty, or 2^p
+    mutable Remembered estimate_;      // of the registers
+    ItemHash hash_;
     std::uint8_t p_;
+    Grade grade_ = Grade::kUltra;
     ItemKind kind_ = ItemKind::kNone;
 };
 

@@ -52,12 +52,12 @@ public:
     template <class Body>
     auto dispatch(Body&& body) const {
         switch (scheme_) {
-            case Scheme::kRedisDecimal: return body(DecimalHash{});
-            case Scheme::kPostgresql: return body(PostgresqlHash{});
-            case Scheme::kKeyed: return body(KeyedHash{key_});
+            case Scheme::kRedisDecimal: return body(OfItems<RedisDecimal>{});
+            case Scheme::kPostgresql: return body(OfItems<Postgresql>{});
+            case Scheme::kKeyed: return body(OfItems<Keyed>{{key_}});
             case Scheme::kRedis: break;
         }
-        return body(RedisHash{});
+        return body(OfItems<Redis>{});
     }
 
     std::uint64_t operator()(const ItemView& item) const {
@@ -105,35 +105,26 @@ public:
     }
 
 private:
-    static std::array<unsigned char, 8> bytes_of(std::int64_t number) {
-        std::array<unsigned char, 8> bytes;
-        for (unsigned i = 0; i < 8; ++i)
-            bytes[i] = static_cast<unsigned char>((static_cast<std::uint64_t>(number) >> (8U * i)) & 0xffU);
-        return bytes;
-    }
-
-    template <std::uint64_t (*kText)(const void*, std::size_t)>
-    struct Plain {
+    // From what hashes a text and a word (as its eight little-endian bytes) to what hashes an item.
+    template <class Hash>
+    struct OfItems : Hash {
+        std::uint64_t operator()(std::string_view text) const { return Hash::of_text(text); }
+        std::uint64_t operator()(std::int64_t number) const { return Hash::of_number(number); }
         std::uint64_t operator()(const ItemView& item) const {
-            return item.kind == ItemKind::kText ? (*this)(item.text) : (*this)(item.number);
-        }
-        std::uint64_t operator()(std::string_view text) const { return kText(text.data(), text.size()); }
-        std::uint64_t operator()(std::int64_t number) const {
-            const auto bytes = bytes_of(number);
-            return kText(bytes.data(), bytes.size());
+            return item.kind == ItemKind::kText ? Hash::of_text(item.text) : Hash::of_number(item.number);
         }
     };
-    static std::uint64_t redis_bytes(const void* data, std::size_t size) { return murmur64a(data, size); }
-    static std::uint64_t postgresql_bytes(const void* data, std::size_t size) { return murmur3_low(data, size); }
-    using RedisHash = Plain<redis_bytes>;
-    using PostgresqlHash = Plain<postgresql_bytes>;
 
-    struct DecimalHash : RedisHash {
-        using RedisHash::operator();
-        std::uint64_t operator()(const ItemView& item) const {
-            return item.kind == ItemKind::kText ? (*this)(item.text) : (*this)(item.number);
+    struct Redis {
+        static std::uint64_t of_text(std::string_view text) { return murmur64a(text.data(), text.size()); }
+        static std::uint64_t of_number(std::int64_t number) {
+            return murmur64a_of_word(static_cast<std::uint64_t>(number));
         }
-        std::uint64_t operator()(std::int64_t number) const {
+    };
+
+    struct RedisDecimal {
+        static std::uint64_t of_text(std::string_view text) { return Redis::of_text(text); }
+        static std::uint64_t of_number(std::int64_t number) {
             std::array<char, 20> digits;
             auto magnitude = static_cast<std::uint64_t>(number);
             if (number < 0) magnitude = 0 - magnitude;
@@ -147,13 +138,25 @@ private:
         }
     };
 
-    struct KeyedHash {
-        SipKey key;
-        std::uint64_t operator()(const ItemView& item) const {
-            return item.kind == ItemKind::kText ? (*this)(item.text) : (*this)(item.number);
+    static std::array<unsigned char, 8> bytes_of(std::int64_t number) {
+        std::array<unsigned char, 8> bytes;
+        for (unsigned i = 0; i < 8; ++i)
+            bytes[i] = static_cast<unsigned char>((static_cast<std::uint64_t>(number) >> (8U * i)) & 0xffU);
+        return bytes;
+    }
+
+    struct Postgresql {
+        static std::uint64_t of_text(std::string_view text) { return murmur3_low(text.data(), text.size()); }
+        static std::uint64_t of_number(std::int64_t number) {
+            const auto bytes = bytes_of(number);
+            return murmur3_low(bytes.data(), bytes.size());
         }
-        std::uint64_t operator()(std::string_view text) const { return siphash<1, 3>(key, text.data(), text.size()); }
-        std::uint64_t operator()(std::int64_t number) const {
+    };
+
+    struct Keyed {
+        SipKey key;
+        std::uint64_t of_text(std::string_view text) const { return siphash<1, 3>(key, text.data(), text.size()); }
+        std::uint64_t of_number(std::int64_t number) const {
             const auto bytes = bytes_of(number);
             return siphash<1, 3>(key, bytes.data(), bytes.size());
         }

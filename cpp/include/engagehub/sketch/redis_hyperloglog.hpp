@@ -3,22 +3,24 @@
 // registers either packed («dense») or as run lengths («sparse»). What a server wrote reads back, and what is written
 // here a server takes by SET.
 // Thread safety: pure functions. Complexity: O(registers).
-// Failure: to_redis throws InvalidArgument below p = 14; from_redis throws Corrupted for anything that a server would
-// not write: wrong header, wrong length, runs that don't add up to 16,384, ranks beyond 51.
+// Failure: to_redis throws InvalidArgument below p = 14 and Incompatible for items by another hash; from_redis throws
+// Corrupted for anything that a server would not write: wrong header, wrong length, runs that don't add up to 16,384,
+// ranks beyond 51.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/hyperloglog.hpp>
+#include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/packed_registers.hpp>
+#include <engagehub/sketch/ultra_registers.hpp>
 
 namespace engagehub {
 namespace detail {
@@ -74,7 +76,8 @@ inline std::string server_sparse(const std::vector<std::uint8_t>& registers) {
     return out;
 }
 
-inline void read_server_sparse(ByteReader& reader, HyperLogLog& result) {
+inline std::vector<std::uint8_t> read_server_sparse(ByteReader& reader) {
+    std::vector<std::uint8_t> ranks(kServerRegisters);
     std::size_t index = 0;
     const auto advance = [&](std::size_t run) {
         if (run > kServerRegisters - index) reader.fail("has runs of more than 16384 registers");
@@ -83,10 +86,9 @@ inline void read_server_sparse(ByteReader& reader, HyperLogLog& result) {
     while (reader.remaining() != 0) {
         const unsigned code = reader.get<std::uint8_t>();
         if ((code & 0x80U) != 0) {
-            const std::size_t first = index;
+            const auto first = ranks.begin() + static_cast<std::ptrdiff_t>(index);
             advance((code & 3U) + 1);
-            for (std::size_t i = first; i < index; ++i)
-                result.raise(static_cast<std::uint32_t>(i), ((code >> 2U) & 31U) + 1);
+            std::fill_n(first, (code & 3U) + 1, static_cast<std::uint8_t>(((code >> 2U) & 31U) + 1));
         } else if ((code & 0x40U) != 0) {
             advance((((code & 63U) << 8U) | reader.get<std::uint8_t>()) + 1);
         } else {
@@ -95,6 +97,16 @@ inline void read_server_sparse(ByteReader& reader, HyperLogLog& result) {
     }
     if (index != kServerRegisters)
         reader.fail("has runs of " + std::to_string(index) + " registers where 16384 are required");
+    return ranks;
+}
+
+inline std::vector<std::uint8_t> read_server_dense(ByteReader& reader) {
+    std::vector<std::uint8_t> ranks = unpack_registers(reader.get_raw(packed_size(kServerRegisters)), kServerRegisters);
+    reader.require_end();
+    for (const std::uint8_t rank : ranks) {
+        if (rank > ultra::highest_rank(kServerPrecision)) reader.fail("has an impossible rank");
+    }
+    return ranks;
 }
 
 }  // namespace detail
@@ -104,9 +116,10 @@ inline std::string to_redis(const HyperLogLog& sketch) {
     if (sketch.p() < detail::kServerPrecision) {
         throw InvalidArgument("p must be at least 14 for a server's format, got " + std::to_string(sketch.p()));
     }
+    if (sketch.hash().scheme() != ItemHash::Scheme::kRedisDecimal) sketch.hash().require_same(ItemHash::redis());
     std::vector<std::uint8_t> registers(detail::kServerRegisters);
     unsigned highest = 0;
-    sketch.downsized(detail::kServerPrecision).each_register([&](std::uint32_t index, unsigned rank) {
+    sketch.downsized(detail::kServerPrecision).each_rank([&](std::uint32_t index, unsigned rank) {
         registers[index] = static_cast<std::uint8_t>(rank);
         highest = rank > highest ? rank : highest;
     });
@@ -117,8 +130,9 @@ inline std::string to_redis(const HyperLogLog& sketch) {
     return detail::server_header(detail::kServerDense) + pack_registers(registers);
 }
 
-// The kind of item is not in the bytes: the first item added afterwards fixes it.
-inline HyperLogLog hyperloglog_from_redis(std::string_view bytes) {
+// Of the plain grade, for servers keep plain registers. The kind of item is not in the bytes: the first item added
+// afterwards fixes it, and integers are hashed as `hash` does, which is one of Redis's.
+inline HyperLogLog hyperloglog_from_redis(std::string_view bytes, const ItemHash& hash = ItemHash::redis()) {
     ByteReader reader(bytes);
     if (reader.get_raw(4) != "HYLL") throw Corrupted("data must start with HYLL", 0);
     const char encoding = reader.get_raw(1)[0];
@@ -127,19 +141,9 @@ inline HyperLogLog hyperloglog_from_redis(std::string_view bytes) {
     if (reader.get_raw(3) != std::string_view("\0\0\0", 3))
         throw Corrupted("data has a reserved byte that isn't zero", 5);
     reader.get_raw(8);  // the cached cardinality
-    HyperLogLog result(detail::kServerPrecision);
-    if (encoding == detail::kServerSparse) {
-        detail::read_server_sparse(reader, result);
-        return result;
-    }
-    const auto registers =
-        unpack_registers(reader.get_raw(packed_size(detail::kServerRegisters)), detail::kServerRegisters);
-    reader.require_end();
-    for (std::size_t i = 0; i < registers.size(); ++i) {
-        if (registers[i] > result.highest_rank()) reader.fail("has an impossible rank");
-        if (registers[i] != 0) result.raise(static_cast<std::uint32_t>(i), registers[i]);
-    }
-    return result;
+    return HyperLogLog::of_ranks(
+        detail::kServerPrecision, hash,
+        encoding == detail::kServerSparse ? detail::read_server_sparse(reader) : detail::read_server_dense(reader));
 }
 
 }  // namespace engagehub
