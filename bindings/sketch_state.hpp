@@ -6,12 +6,16 @@
 
 #include "python.hpp"
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
+#include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/cell_table.hpp>
+#include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/kind.hpp>
 
 #include "convert.hpp"
@@ -66,6 +70,59 @@ inline py::object item_of(const engagehub::ItemView& item) {
     if (text != nullptr) return py::reinterpret_steal<py::object>(text);
     PyErr_Clear();
     return py::bytes(item.text.data(), item.text.size());
+}
+
+// The hash that a secret key asks for: 16 bytes, or None for no key.
+inline engagehub::ItemHash hash_of_key(py::handle key) {
+    if (key.is_none()) return {};
+    const convert::BytesView view(key, "key");
+    if (view.get().size() != 16) {
+        throw engagehub::InvalidArgument("key must be 16 bytes, got " + std::to_string(view.get().size()));
+    }
+    engagehub::ByteReader reader(view.get());
+    const auto low = reader.get<std::uint64_t>();
+    return engagehub::ItemHash::keyed({low, reader.get<std::uint64_t>()});
+}
+
+inline py::object key_of(const engagehub::ItemHash& hash) {
+    if (hash.scheme() != engagehub::ItemHash::Scheme::kKeyed) return py::none();
+    engagehub::ByteWriter writer;
+    writer.put(hash.key().low);
+    writer.put(hash.key().high);
+    return py::bytes(writer.bytes());
+}
+
+inline const char* name_of_hash(const engagehub::ItemHash& hash) {
+    switch (hash.scheme()) {
+        case engagehub::ItemHash::Scheme::kPostgresql: return "postgresql";
+        case engagehub::ItemHash::Scheme::kKeyed: return "keyed";
+        default: return "redis";
+    }
+}
+
+// By the arguments hash, ints and key of a sketch that offers the choice.
+inline engagehub::ItemHash item_hash(py::handle hash, py::handle ints, py::handle key) {
+    const auto one_of = [](py::handle given, const char* argument, const char* first, const char* second) {
+        if (!PyUnicode_Check(given.ptr())) {
+            throw engagehub::InvalidType(std::string(argument) + " must be str, got " + convert::type_name(given));
+        }
+        const std::string_view text = convert::text(given, argument);
+        if (text == first) return true;
+        if (text == second) return false;
+        throw engagehub::InvalidArgument(
+            std::string(argument) + " must be '" + first + "' or '" + second + "', got " + convert::shown(given));
+    };
+    const bool is_redis = one_of(hash, "hash", "redis", "postgresql");
+    const bool is_decimal = !one_of(ints, "ints", "bytes", "decimal");
+    const engagehub::ItemHash keyed = hash_of_key(key);
+    if (!is_redis && !key.is_none())
+        throw engagehub::InvalidArgument("key must be None with hash='postgresql', got one");
+    if (is_decimal && (!is_redis || !key.is_none())) {
+        throw engagehub::InvalidArgument("ints must be 'bytes' with a key or hash='postgresql', got 'decimal'");
+    }
+    if (!key.is_none()) return keyed;
+    if (is_decimal) return engagehub::ItemHash::redis_decimal();
+    return is_redis ? engagehub::ItemHash::redis() : engagehub::ItemHash::postgresql();
 }
 
 inline engagehub::TableSize table_size(py::handle width, py::handle depth) {

@@ -47,7 +47,10 @@ def of(items, p=14):
     ],
 )
 def test_hash_and_bit_split_are_those_of_redis(text, index, rank):
-    assert of([text]).to_bytes()[14:18] == (index << 8 | rank).to_bytes(4, "little")
+    # In a server's sparse form: zeros up to the register, the rank once, zeros to the end.
+    zeros = bytes([0x40 | (index - 1) >> 8, (index - 1) & 255])
+    rest = 16384 - index - 2
+    assert of([text]).to_redis()[16:] == zeros + bytes([0x80 | (rank - 1) << 2, 0x40 | rest >> 8, rest & 255])
 
 
 class BesideModel(RuleBasedStateMachine):
@@ -87,7 +90,7 @@ class BesideModel(RuleBasedStateMachine):
     def same(self):
         for sketch, model in self.pair:
             assert sketch.to_bytes() == model.to_bytes()
-            assert sketch.estimate() == pytest.approx(model.estimate(), rel=1e-12)
+            assert sketch.estimate() == pytest.approx(model.estimate(), rel=1e-11)
             assert sketch.is_empty == (not model.items)
             assert sketch.p == model.p
 
@@ -145,19 +148,142 @@ def test_batches_of_every_form_equal_single_additions():
 # The C++ tests hold the tight gate.
 def test_error_is_that_of_theory():
     squares = [(of(range(s << 32, (s << 32) + 5000), 10).estimate() / 5000 - 1) ** 2 for s in range(150)]
-    assert (sum(squares) / len(squares)) ** 0.5 < 1.3 * 1.04 / 2**5
+    assert (sum(squares) / len(squares)) ** 0.5 < 1.3 * 0.7608 / 2**5
 
 
 def test_bounds_and_answer_agree_with_the_estimate():
-    seen = of(range(100_000))
+    seen = of(range(1_000_000))
     estimate, low, high = seen.answer()
     assert (low, high) == seen.bounds() == seen.bounds(sigma=2)
     assert estimate == seen.estimate()
-    assert low == pytest.approx(estimate / (1 + 2 * 1.04 / 128))
-    assert high == pytest.approx(estimate / (1 - 2 * 1.04 / 128))
+    # Theory's error of that many items; of a large set it is relative_error, a little less before. 1 % is what the
+    # information of a finite p and the asymptotic constant are apart.
+    assert seen.relative_error == 0.7608 / 128
+    assert low == pytest.approx(estimate / (1 + 2 * seen.relative_error), rel=2e-4)
+    assert high == pytest.approx(estimate / (1 - 2 * seen.relative_error), rel=2e-4)
     assert seen.bounds(1)[0] > low
-    # With few items the registers in use are the better lower bound.
+    # Few items are counted one by one.
     assert of(range(30)).bounds(sigma=20)[0] == 30
+    assert of(range(30)).bounds(sigma=2)[1] == pytest.approx(30, abs=0.001)
+
+
+def test_grade_and_error_say_what_went_in():
+    seen = of(range(50_000))
+    assert (seen.grade, seen.relative_error) == ("ultra", pytest.approx(0.005944, rel=1e-3))
+    read = HyperLogLog.from_redis(seen.to_redis())
+    assert (read.grade, read.relative_error) == ("plain", pytest.approx(0.008117, rel=1e-3))
+    assert HyperLogLog.from_redis(HyperLogLog().to_redis()).grade == "ultra"
+    both = read | of(range(40_000, 60_000))
+    assert both == of(range(40_000, 60_000)) | read
+    assert both.grade == "plain"
+    assert both.to_redis() == of(range(60_000)).to_redis()
+    assert pickle.loads(pickle.dumps(both)) == both
+    both.clear()
+    assert both.grade == "ultra"
+
+
+def test_memory_is_that_of_the_items_then_of_the_registers():
+    assert HyperLogLog().nbytes < 200
+    assert 400 <= of(range(100)).nbytes < 200 + 11 * 100
+    assert 2**14 <= of(range(100_000)).nbytes < 2**14 + 200
+
+
+# ---- Hashes
+
+
+def test_ints_are_hashed_as_bytes_or_as_digits():
+    numbers = [0, 7, -7, 2**63 - 1, -(2**63)]
+    for number in numbers:
+        by_digits, by_bytes = HyperLogLog(ints="decimal"), HyperLogLog()
+        by_digits.add(number)
+        by_bytes.add(number)
+        assert by_digits.to_redis() == of([str(number)]).to_redis()
+        assert by_bytes.to_redis() == of([number.to_bytes(8, "little", signed=True)]).to_redis()
+    assert (by_digits.ints, by_bytes.ints) == ("decimal", "bytes")
+    with pytest.raises(Incompatible, match="got redis with ints as decimal text and redis"):
+        by_digits.merge(by_bytes)
+    read = HyperLogLog.from_redis(of(["7"]).to_redis(), ints="decimal")
+    before = read.copy()
+    read.add(7)
+    assert read.to_redis() == before.to_redis()
+
+
+def test_a_key_changes_the_hashes_and_is_never_in_the_bytes():
+    key, other = bytes(range(16)), bytes(range(1, 17))
+    seen = HyperLogLog(key=key)
+    seen.update(range(20))
+    assert seen.hash == "keyed"
+    assert round(seen.estimate()) == 20
+    twin = HyperLogLog(key=bytearray(key))
+    twin.update(range(20))
+    assert twin == seen
+    stranger = HyperLogLog(key=other)
+    stranger.update(range(20))
+    assert stranger.to_bytes() != seen.to_bytes()
+    assert key not in seen.to_bytes()
+    with pytest.raises(Incompatible, match=r"got keyed [0-9a-f]{16} and keyed [0-9a-f]{16}"):
+        seen.merge(stranger)
+    with pytest.raises(Incompatible, match=r"got keyed [0-9a-f]{16} and redis"):
+        seen.merge(HyperLogLog())
+    with pytest.raises(Incompatible, match="keyed"):
+        seen.to_redis()
+    assert HyperLogLog.from_bytes(seen.to_bytes(), key) == seen
+    assert pickle.loads(pickle.dumps(seen)) == seen
+    for wrong in (None, other):
+        with pytest.raises(Incompatible, match="key must be that of the sketch"):
+            HyperLogLog.from_bytes(seen.to_bytes(), wrong)
+    with pytest.raises(Incompatible, match="key must be none"):
+        HyperLogLog.from_bytes(of([1]).to_bytes(), key)
+    seen.clear()
+    assert seen == HyperLogLog(key=key)
+
+
+def test_siphash_is_the_published_one():
+    # SipHash-1-3 of the key 00 to 0f and of the bytes 00, 01, ...; the first vectors of Rust's standard library.
+    key = bytes(range(16))
+    expected = {0: 0xABAC0158050FC4DC, 1: 0xC9F49BF37D57CA93, 2: 0x82CB9B024DC7D44D, 3: 0x8BF80AB8E7DDF7FB}
+    for size, hashed in expected.items():
+        seen = HyperLogLog(key=key)
+        seen.add(bytes(range(size)))
+        index, rest = hashed & (2**26 - 1), hashed >> 26
+        token = index << 6 | (rest & -rest).bit_length()
+        assert seen.to_bytes()[22:26] == token.to_bytes(4, "little")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"hash": "murmur"}, InvalidArgument, "hash must be 'redis' or 'postgresql', got 'murmur'"),
+        ({"hash": None}, InvalidType, "hash must be str, got NoneType"),
+        ({"ints": "text"}, InvalidArgument, "ints must be 'bytes' or 'decimal', got 'text'"),
+        ({"ints": 8}, InvalidType, "ints must be str, got int"),
+        ({"key": b"short"}, InvalidArgument, "key must be 16 bytes, got 5"),
+        ({"key": "0123456789abcdef"}, InvalidType, "key must be bytes"),
+        ({"key": bytes(16), "hash": "postgresql"}, InvalidArgument, "key must be None with hash='postgresql'"),
+        ({"key": bytes(16), "ints": "decimal"}, InvalidArgument, "ints must be 'bytes'"),
+        ({"hash": "postgresql", "ints": "decimal"}, InvalidArgument, "ints must be 'bytes'"),
+    ],
+)
+def test_a_hash_that_there_is_not_is_refused(arguments, error, words):
+    with pytest.raises(error, match=words):
+        HyperLogLog(**arguments)
+
+
+@given(st.lists(st.integers(0, 10**6), max_size=400), st.integers(4, 18), st.integers(4, 18))
+@settings(max_examples=60, deadline=None)
+def test_downsizing_is_exact(items, p, other):
+    seen = of(items, max(p, other))
+    seen.downsize(min(p, other))
+    assert seen == of(items, min(p, other))
+
+
+def test_downsizing_goes_down_only():
+    seen = of([1], 10)
+    with pytest.raises(InvalidArgument, match="p must be between 4 and the sketch's 10, got 11"):
+        seen.downsize(11)
+    with pytest.raises(InvalidType, match="p must be int"):
+        seen.downsize(9.0)
+    assert seen == of([1], 10)
 
 
 @pytest.mark.parametrize("sigma", [0, -1, float("nan"), float("inf")])
@@ -259,7 +385,8 @@ def test_subclasses_stay_what_they_are():
 
 
 def test_every_truncation_and_every_turned_bit_is_refused():
-    for data in (of(["a", "b", "c"]).to_bytes(), of(range(40), 4).to_bytes()):
+    plain = HyperLogLog.from_redis(of(["a", "b", "c"]).to_redis())
+    for data in (of(["a", "b", "c"]).to_bytes(), of(range(40), 4).to_bytes(), plain.to_bytes()):
         for size in range(len(data)):
             with pytest.raises(Corrupted):
                 HyperLogLog.from_bytes(data[:size])
@@ -272,10 +399,10 @@ def test_every_truncation_and_every_turned_bit_is_refused():
 
 def test_from_bytes_names_the_offset_and_a_newer_version():
     with pytest.raises(Corrupted, match="at offset 6") as caught:
-        HyperLogLog.from_bytes(sealed(bytes.fromhex("4548484c01130000000000000000")))
+        HyperLogLog.from_bytes(sealed(bytes.fromhex("4548484c02130000000000000000")))
     assert isinstance(caught.value, ValueError)
-    with pytest.raises(Incompatible, match="version must be 1 to 1, got 2"):
-        HyperLogLog.from_bytes(sealed(bytes.fromhex("4548484c020e0000000000000000")))
+    with pytest.raises(Incompatible, match="version must be 1 to 2, got 3"):
+        HyperLogLog.from_bytes(sealed(bytes.fromhex("4548484c030e0000000000000000")))
     with pytest.raises(InvalidType, match="data must be bytes"):
         HyperLogLog.from_bytes("EHHL")
 
@@ -330,7 +457,7 @@ def test_dense_registers_equal_those_of_a_server():
     seen = of([f"item-{i}" for i in range(1000)])
     model = HyperLogLogModel(14)
     model.items = {f"item-{i}" for i in range(1000)}
-    packed = sum(rank << 6 * index for index, rank in model.registers().items()).to_bytes(12288, "little")
+    packed = sum(max(ranks) << 6 * index for index, ranks in model.ranks().items()).to_bytes(12288, "little")
     dense = bytes.fromhex("48594c4c000000000000000000000080") + packed
     assert sha256(dense).hexdigest() == "34ef33936bf5f982d9b61ccb78cde93937f5584409cd208f435e87dd81dcb943"
     read = HyperLogLog.from_redis(dense)
@@ -343,10 +470,12 @@ def test_what_is_written_for_a_server_reads_back(count):
     seen = of([f"item-{i}" for i in range(count)])
     read = HyperLogLog.from_redis(seen.to_redis())
     assert read.to_redis() == seen.to_redis()
-    assert read.estimate() == seen.estimate()
+    assert read.estimate() == pytest.approx(seen.estimate(), rel=0.05)
     # The bytes don't tell the kind: it is free until the first addition.
     read.add("item-0")
-    assert read == (seen if count else of(["item-0"]))
+    assert read.to_redis() == (seen.to_redis() if count else of(["item-0"]).to_redis())
+    with pytest.raises(InvalidType):
+        read.add(0)
 
 
 def test_a_servers_damaged_value_is_refused():
@@ -413,7 +542,7 @@ def test_a_real_server_takes_our_bytes_and_we_take_its(server, keys, count):
     items = [f"item-{i}" for i in range(count)]
     seen = of(items)
     server("SET", ours, seen.to_redis())
-    assert server("PFCOUNT", ours) == round(seen.estimate())
+    assert server("PFCOUNT", ours) == round(HyperLogLog.from_redis(seen.to_redis()).estimate())
     for start in range(0, count, 1000):
         server("PFADD", theirs, *items[start : start + 1000])
     if count:
@@ -429,7 +558,7 @@ def test_a_real_server_takes_our_bytes_and_we_take_its(server, keys, count):
     server("PFMERGE", union, ours, theirs)
     seen.add("another")
     assert HyperLogLog.from_redis(server("GET", union)).to_redis() == seen.to_redis()
-    assert server("PFCOUNT", union) == round(seen.estimate())
+    assert server("PFCOUNT", union) == round(HyperLogLog.from_redis(seen.to_redis()).estimate())
 
 
 def test_a_real_server_counts_ints_by_their_eight_bytes(server, keys):

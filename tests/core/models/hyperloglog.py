@@ -1,11 +1,18 @@
-"""HyperLogLog as a dict of registers."""
+"""HyperLogLog from the set of its items: tokens, registers, and the likelihood itself."""
 
 from __future__ import annotations
 
 import math
 import struct
+from collections import defaultdict
 
 from models.hashing import item_hash, kind_of, sealed
+
+
+def split(hashed: int, bits: int) -> tuple[int, int]:
+    """Cut a hash into an index of so many low bits and the rank of the rest."""
+    rest = hashed >> bits
+    return hashed & ((1 << bits) - 1), 64 - bits + 1 if rest == 0 else (rest & -rest).bit_length()
 
 
 class HyperLogLogModel:
@@ -18,57 +25,58 @@ class HyperLogLogModel:
     def add(self, item: int | str | bytes) -> None:
         self.items.add(item)
 
-    def registers(self) -> dict[int, int]:
-        result: dict[int, int] = {}
+    def tokens(self) -> list[int]:
+        splits = (split(item_hash(item), 26) for item in self.items)
+        return sorted({index << 6 | rank for index, rank in splits})
+
+    def is_sparse(self) -> bool:
+        return len(self.tokens()) <= 3 * (1 << self.p) // 16
+
+    def ranks(self) -> dict[int, set[int]]:
+        """Return what reached each register."""
+        result: dict[int, set[int]] = defaultdict(set)
         for item in self.items:
-            hashed = item_hash(item)
-            index, rest = hashed & ((1 << self.p) - 1), hashed >> self.p
-            rank = 64 - self.p + 1 if rest == 0 else (rest & -rest).bit_length()
-            result[index] = max(result.get(index, 0), rank)
+            index, rank = split(item_hash(item), self.p)
+            result[index].add(rank)
         return result
 
     def estimate(self) -> float:
-        """Ertl 2017, algorithm 6."""
-        m, q = 1 << self.p, 64 - self.p
-        counts = [0] * (q + 2)
-        registers = self.registers()
-        if not registers:
-            return 0.0
-        for rank in registers.values():
-            counts[rank] += 1
-        counts[0] = m - len(registers)
-        z = m * _tau(1 - counts[q + 1] / m)
-        for k in range(q, 0, -1):
-            z = 0.5 * (z + counts[k])
-        z += m * _sigma(counts[0] / m)
-        return m * m / (2 * math.log(2) * z)
+        """Of few items their number and the collisions to expect, of many where the likelihood is highest."""
+        if self.is_sparse():
+            count = len(self.tokens())
+            return count + count**2 / (6 * 2**26)
+        m, last = 1 << self.p, 65 - self.p
+        came: dict[float, int] = defaultdict(int)  # by the share of the items that have the rank
+        missed = float(m - len(self.ranks()))
+        for ranks in self.ranks().values():
+            for rank in range(max(1, max(ranks) - 2), last + 1):  # those below aren't kept
+                share = 2.0 ** -min(rank, last - 1)
+                if rank in ranks:
+                    came[share] += 1
+                else:
+                    missed += share
+
+        def slope(x: float) -> float:
+            return sum(count * share / math.expm1(x * share) for share, count in came.items()) - missed
+
+        low, high = 0.0, 1.0
+        while slope(high) > 0:
+            high *= 2
+        for _ in range(80):
+            middle = (low + high) / 2
+            low, high = (middle, high) if slope(middle) > 0 else (low, middle)
+        return m * low / (1 + 0.48147376527720065 / m)
 
     def to_bytes(self) -> bytes:
-        return sealed(b"EHHL\x01" + self.body())
+        return sealed(b"EHHL\x02" + self.body())
 
     def body(self) -> bytes:
-        registers = self.registers()
-        head = struct.pack("<BBBB", self.p, kind_of(self.items), 0, 0)
-        if len(registers) <= (1 << self.p) // 16:
-            tokens = (struct.pack("<I", index << 8 | rank) for index, rank in sorted(registers.items()))
-            return head + struct.pack("<BI", 0, len(registers)) + b"".join(tokens)
-        packed = sum(rank << (6 * index) for index, rank in registers.items())
-        return head + b"\x01" + packed.to_bytes(((6 << self.p) + 7) // 8, "little")
-
-
-def _sigma(x: float) -> float:
-    y, z, before = 1.0, x, math.nan
-    while z != before:
-        x, before = x * x, z
-        z, y = z + x * y, y + y
-    return z
-
-
-def _tau(x: float) -> float:
-    if x in (0.0, 1.0):
-        return 0.0
-    y, z, before = 1.0, 1 - x, math.nan
-    while z != before:
-        x, before, y = math.sqrt(x), z, y / 2
-        z -= (1 - x) ** 2 * y
-    return z / 3
+        head = struct.pack("<BBBB", self.p, kind_of(self.items), 0, 1)
+        if self.is_sparse():
+            tokens = self.tokens()
+            return head + struct.pack(f"<BI{len(tokens)}I", 2, len(tokens), *tokens)
+        registers = bytearray(1 << self.p)
+        for index, ranks in self.ranks().items():
+            highest = max(ranks)
+            registers[index] = 4 * (highest + self.p - 2) + 2 * (highest - 1 in ranks) + (highest - 2 in ranks)
+        return head + b"\x03" + registers
