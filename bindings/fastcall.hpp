@@ -75,9 +75,8 @@ struct Signature {
     std::array<const char*, N> names;
 };
 
-// Borrowed arguments in the order of the names; null where none was given.
 template <std::size_t N>
-std::array<PyObject*, N> bind(
+std::array<PyObject*, N> bind_any(
     const Signature<N>& signature, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
     std::array<PyObject*, N> bound{};
     const auto positional = static_cast<std::size_t>(count);
@@ -115,6 +114,18 @@ std::array<PyObject*, N> bind(
                 std::to_string(i + 1) + ")");
         }
     }
+    return bound;
+}
+
+// Borrowed arguments in the order of the names; null where none was given.
+template <std::size_t N>
+std::array<PyObject*, N> bind(
+    const Signature<N>& signature, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    // Most calls give all that there is, by position; the rest is kept out of the callers.
+    if (keywords != nullptr || static_cast<std::size_t>(count) != N || signature.positional != N)
+        return bind_any(signature, given, count, keywords);
+    std::array<PyObject*, N> bound;
+    for (std::size_t i = 0; i < N; ++i) bound[i] = given[i];
     return bound;
 }
 
