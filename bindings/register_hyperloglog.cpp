@@ -17,6 +17,7 @@
 #include "fastcall.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
+#include "postgresql_value.hpp"
 #include "register.hpp"
 #include "sketch_state.hpp"
 
@@ -421,5 +422,6 @@ True
                 return self.guarded.with([](HyperLogLog& native) { return native.is_empty(); });
             },
             "Whether nothing was added.");
+    postgresql_value::define(type);
     for (PyMethodDef& definition : calls) fastcall::add(type, definition);
 }

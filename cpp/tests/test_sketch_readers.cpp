@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/bytes.hpp"
 #include "tests/support/sketch_readers.hpp"
 
 using namespace engagehub;
@@ -15,6 +16,7 @@ namespace {
 std::vector<std::string> valid_bytes() {
     HyperLogLog list;
     HyperLogLog packed(4);
+    HyperLogLog asked(11, ItemHash::postgresql());
     CountMinSketch counts({3, 2});
     TopK trends(3, HalfLife::of_micros(1'000'000), {4, 2});
     DistinctWindow window(4'000'000, 1'000'000, 4);
@@ -23,12 +25,21 @@ std::vector<std::string> valid_bytes() {
         const auto item = ItemView::of(std::string_view(name));
         if (i < 4) list.add(item);
         packed.add(item);
+        asked.add(item);
         counts.add(ItemView::of(i), static_cast<std::uint64_t>(i));
         trends.add(item, 1.0, i * 500'000);
         window.add(item, i * 500'000);
     }
-    return {list.to_bytes(),   packed.to_bytes(), counts.to_bytes(),
-            trends.to_bytes(), window.to_bytes(), to_redis(list)};
+    return {
+        list.to_bytes(),
+        packed.to_bytes(),
+        counts.to_bytes(),
+        trends.to_bytes(),
+        window.to_bytes(),
+        to_redis(list),
+        to_postgresql(asked),
+        to_postgresql(asked, {4, 6, 0, true}),
+        engagehub_tests::from_hex("128b7f85555565f65978898e38df6c4a1f74d77a98a957b1d3d1ee")};
 }
 
 }  // namespace

@@ -157,6 +157,43 @@ class HyperLogLog(_native.HyperLogLog):
         """
         return cls._of(_native.HyperLogLog._from_redis(data, ints))
 
+    @classmethod
+    def from_postgresql(cls, data: _BytesLike) -> Self:
+        """Read a value of the type hll of PostgreSQL's extension of that name.
+
+        Parameters
+        ----------
+        data : bytes, bytearray or memoryview
+            What ``SELECT hll_send(value)`` returns: empty, explicit, sparse or full.
+
+        Returns
+        -------
+        HyperLogLog
+            With ``hash="postgresql"`` and p = log2m. The first item added fixes its kind, for the bytes don't tell.
+
+        Raises
+        ------
+        InvalidType
+            If data isn't a buffer.
+        Corrupted
+            If a server wouldn't write it.
+        Incompatible
+            If it is the undefined value, of another storage version than 1, or of a log2m outside 4 to 18.
+
+        Notes
+        -----
+        O(2^log2m). Explicit values hold the hashes themselves and read as the grade ``"ultra"``; others hold registers
+        and read as ``"plain"``.
+
+        Examples
+        --------
+        >>> seen = HyperLogLog.from_postgresql(bytes.fromhex("138b7f11213dc29ae2"))
+        >>> seen.add("a")
+        >>> seen.p, round(seen.estimate())
+        (11, 3)
+        """
+        return cls._of(_native.HyperLogLog._from_postgresql(data))
+
     def copy(self) -> Self:
         """Return an independent copy.
 

@@ -123,11 +123,17 @@ def _doubled(board: Leaderboard) -> bool:
 
 
 def check_hyperloglog(checks: Checks) -> None:
-    """Compare with the bytes and estimates of a Redis server, from sparse to dense, and merge in either order."""
+    """Compare with the bytes and estimates of servers, from sparse to dense, and merge in either order."""
     few = HyperLogLog()
     few.update(["a", "b", "c"])
     wanted = "48594c4c01000000000000000000008060f38050b1844bfb80425a"
     checks.equal("HyperLogLog of three items as a server stores it", few.to_redis().hex(), wanted)
+    few_there = HyperLogLog(hash="postgresql")
+    few_there.update(["a", "b", "c"])
+    stored = few_there.to_postgresql(log2m=11)
+    checks.equal("HyperLogLog of three items as PostgreSQL stores it", stored.hex(), "138b7f11213dc29ae2")
+    back = HyperLogLog.from_postgresql(stored).to_postgresql()
+    checks.equal("HyperLogLog of three items from PostgreSQL and back", back, stored)
     checks.digest("HyperLogLog of three items", [few.to_bytes().hex()], "73eeaed514533a30")
     for count, estimate in ((1_000, 996), (5_000, 4_987), (20_000, 19_865), (100_000, 100_648)):
         seen = HyperLogLog()

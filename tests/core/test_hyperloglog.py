@@ -1,14 +1,11 @@
-"""HyperLogLog beside a model of registers, its formats, and a real server."""
+"""HyperLogLog beside a model of registers, and its formats. Real servers are in test_hyperloglog_servers.py."""
 
 from __future__ import annotations
 
 import array
 import copy
 import pickle
-import socket
 import threading
-import urllib.parse
-import uuid
 from hashlib import sha256
 from pathlib import Path
 
@@ -488,83 +485,6 @@ def test_a_servers_damaged_value_is_refused():
             HyperLogLog.from_redis(bad)
     with pytest.raises(InvalidType):
         HyperLogLog.from_redis("HYLL")
-
-
-class Server:
-    """As much of a Redis client as these tests need: one command, one reply."""
-
-    def __init__(self, url: str) -> None:
-        parts = urllib.parse.urlsplit(url)
-        self.socket = socket.create_connection((parts.hostname or "127.0.0.1", parts.port or 6379), timeout=5)
-        self.file = self.socket.makefile("rb")
-        if parts.password:
-            self(*filter(None, ("AUTH", parts.username, parts.password)))
-        if parts.path.strip("/"):
-            self("SELECT", parts.path.strip("/"))
-
-    def __call__(self, *words: str | bytes) -> int | bytes | None:
-        encoded = [word.encode() if isinstance(word, str) else word for word in words]
-        self.socket.sendall(
-            b"*%d\r\n" % len(encoded) + b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in encoded)
-        )
-        line = self.file.readline()
-        kind, rest = line[:1], line[1:].strip()
-        assert kind in b"+:$", line
-        if kind == b"$":
-            return None if rest == b"-1" else self.file.read(int(rest) + 2)[:-2]
-        return int(rest) if kind == b":" else rest
-
-    def close(self) -> None:
-        self.file.close()
-        self.socket.close()
-
-
-@pytest.fixture
-def server(redis_url):
-    try:
-        client = Server(redis_url)
-    except OSError as error:
-        pytest.skip(f"no server answers at ENGAGEHUB_TEST_REDIS_URL: {error}")
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def keys(server):
-    names = [f"engagehub-test-{uuid.uuid4()}" for _ in range(3)]
-    yield names
-    server("DEL", *names)
-
-
-@pytest.mark.parametrize("count", [0, 3, 900, 1600, 3000, 40_000])
-def test_a_real_server_takes_our_bytes_and_we_take_its(server, keys, count):
-    ours, theirs, union = keys
-    items = [f"item-{i}" for i in range(count)]
-    seen = of(items)
-    server("SET", ours, seen.to_redis())
-    assert server("PFCOUNT", ours) == round(HyperLogLog.from_redis(seen.to_redis()).estimate())
-    for start in range(0, count, 1000):
-        server("PFADD", theirs, *items[start : start + 1000])
-    if count:
-        held = server("GET", theirs)
-        assert HyperLogLog.from_redis(held).to_redis() == seen.to_redis()
-        if held[4] == seen.to_redis()[4]:
-            assert held[16:] == seen.to_redis()[16:]
-    # It goes on counting in what we wrote, and merges it.
-    assert server("PFADD", ours, "one more") == 1
-    seen.add("one more")
-    assert HyperLogLog.from_redis(server("GET", ours)).to_redis() == seen.to_redis()
-    server("PFADD", theirs, "another")
-    server("PFMERGE", union, ours, theirs)
-    seen.add("another")
-    assert HyperLogLog.from_redis(server("GET", union)).to_redis() == seen.to_redis()
-    assert server("PFCOUNT", union) == round(HyperLogLog.from_redis(seen.to_redis()).estimate())
-
-
-def test_a_real_server_counts_ints_by_their_eight_bytes(server, keys):
-    for i in range(-50, 50):
-        server("PFADD", keys[0], i.to_bytes(8, "little", signed=True))
-    assert HyperLogLog.from_redis(server("GET", keys[0])).to_redis() == of(range(-50, 50)).to_redis()
 
 
 def test_model_hash_is_that_of_redis():
