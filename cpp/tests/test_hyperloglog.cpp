@@ -634,6 +634,10 @@ TEST_CASE("HyperLogLog refuses states that no sketch has, though the checksum is
     refuse(dense + "0008000000000000000000000000000c");    // rank 0
     refuse(dense + "000d000000000000000000000000000c");    // rank -1 below rank 1
     refuse(dense + "0011000000000000000000000000000c");    // rank 0 below rank 2
+    refuse(
+        "4548484c020e000000"
+        "00"
+        "00000000");  // the grade plain without items
     const std::string plain = "4548484c010e02000000";
     CHECK(
         read(

@@ -208,7 +208,7 @@ public:
     // A keyed sketch needs its hash given, for the key isn't in the bytes.
     static HyperLogLog from_bytes(std::string_view bytes, const ItemHash& given = ItemHash()) {
         ByteReader reader = open_format(bytes, kMagic, kVersion);
-        HyperLogLog result = read(reader, given);
+        HyperLogLog result = read(reader, given, static_cast<std::uint8_t>(bytes[kMagic.size()]));
         reader.require_end();
         return result;
     }
@@ -231,8 +231,8 @@ public:
         }
     }
 
-    // Reads what any version wrote: the first one had the plain grade alone.
-    static HyperLogLog read(ByteReader& reader, const ItemHash& given = ItemHash()) {
+    // Reads what any version wrote: the first one had the plain grade alone, for empty sketches, too.
+    static HyperLogLog read(ByteReader& reader, const ItemHash& given = ItemHash(), std::uint8_t version = kVersion) {
         const unsigned p = reader.get<std::uint8_t>();
         if (p < kLeastPrecision || p > kMostPrecision) reader.fail("has a precision outside 4 to 18");
         const ItemKind kind = read_kind(reader);
@@ -257,6 +257,7 @@ public:
         } else {
             reader.fail("has an unknown form of registers");
         }
+        if (version > 1 && result.grade_ != static_cast<Grade>(grade)) reader.fail("has the grade plain but no items");
         if (result.is_empty() && kind != ItemKind::kNone) reader.fail("has a kind of item but no items");
         result.kind_ = kind;
         return result;
