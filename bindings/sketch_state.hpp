@@ -6,12 +6,15 @@
 
 #include "python.hpp"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
+#include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/cell_table.hpp>
+#include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/kind.hpp>
 
 #include "convert.hpp"
@@ -66,6 +69,26 @@ inline py::object item_of(const engagehub::ItemView& item) {
     if (text != nullptr) return py::reinterpret_steal<py::object>(text);
     PyErr_Clear();
     return py::bytes(item.text.data(), item.text.size());
+}
+
+// The hash that a secret key asks for: 16 bytes, or None for no key.
+inline engagehub::ItemHash hash_of_key(py::handle key) {
+    if (key.is_none()) return {};
+    const convert::BytesView view(key, "key");
+    if (view.get().size() != 16) {
+        throw engagehub::InvalidArgument("key must be 16 bytes, got " + std::to_string(view.get().size()));
+    }
+    engagehub::ByteReader reader(view.get());
+    const auto low = reader.get<std::uint64_t>();
+    return engagehub::ItemHash::keyed({low, reader.get<std::uint64_t>()});
+}
+
+inline py::object key_of(const engagehub::ItemHash& hash) {
+    if (hash.scheme() != engagehub::ItemHash::Scheme::kKeyed) return py::none();
+    engagehub::ByteWriter writer;
+    writer.put(hash.key().low);
+    writer.put(hash.key().high);
+    return py::bytes(writer.bytes());
 }
 
 inline engagehub::TableSize table_size(py::handle width, py::handle depth) {
