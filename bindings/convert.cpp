@@ -7,66 +7,17 @@
 #include <limits>
 #include <optional>
 #include <type_traits>
+#include <utility>
 
 #include <engagehub/base/instant.hpp>
+#include <engagehub/base/prefetch.hpp>
 
 #include "thread_exit.hpp"
 
 namespace convert {
 
-namespace {
-
 using engagehub::InvalidArgument;
 using engagehub::InvalidType;
-
-// The years 1 to 9999, as datetime has them.
-constexpr double kFirstSecond = -62135596800.0;
-constexpr double kLastSecond = 253402300800.0;
-
-std::int64_t instant_of_seconds(double seconds, py::handle object, const char* argument) {
-    if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
-        throw InvalidArgument(
-            std::string(argument) + " must be Unix seconds between the years 1 and 9999, got " + shown(object));
-    }
-    return static_cast<std::int64_t>(std::llround(seconds * 1e6));
-}
-
-std::int64_t days_from_civil(int year, int month, int day) {
-    // Howard Hinnant, «chrono-compatible low-level date algorithms», days_from_civil.
-    const int y = year - (month <= 2 ? 1 : 0);
-    const std::int64_t era = (y >= 0 ? y : y - 399) / 400;
-    const auto year_of_era = static_cast<std::int64_t>(y) - era * 400;
-    const std::int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
-}
-
-std::int64_t instant_of_datetime(py::handle object, const char* argument) {
-    const py::object offset = object.attr("utcoffset")();
-    if (offset.is_none()) {
-        throw InvalidArgument(std::string(argument) + " must be an aware datetime, got a naive one: " + shown(object));
-    }
-    if (!PyDelta_Check(offset.ptr())) {
-        throw InvalidType(std::string(argument) + ".utcoffset() must be a timedelta, got " + type_name(offset));
-    }
-    auto* raw = object.ptr();
-    const std::int64_t days =
-        days_from_civil(PyDateTime_GET_YEAR(raw), PyDateTime_GET_MONTH(raw), PyDateTime_GET_DAY(raw));
-    const std::int64_t day_seconds = PyDateTime_DATE_GET_HOUR(raw) * 3600LL + PyDateTime_DATE_GET_MINUTE(raw) * 60LL +
-        PyDateTime_DATE_GET_SECOND(raw);
-    const std::int64_t offset_seconds =
-        PyDateTime_DELTA_GET_DAYS(offset.ptr()) * 86400LL + PyDateTime_DELTA_GET_SECONDS(offset.ptr());
-    const std::int64_t whole = days * 86400 + day_seconds - offset_seconds;
-    // In seconds first: an odd utcoffset() may be of millions of years.
-    const bool is_near = static_cast<double>(whole) >= kFirstSecond - 1 && static_cast<double>(whole) <= kLastSecond;
-    const std::int64_t micros = is_near
-        ? whole * 1'000'000 + PyDateTime_DATE_GET_MICROSECOND(raw) - PyDateTime_DELTA_GET_MICROSECONDS(offset.ptr())
-        : engagehub::kLastInstant + 1;
-    if (micros < engagehub::kFirstInstant || micros > engagehub::kLastInstant) {
-        throw InvalidArgument(
-            std::string(argument) + " must be between the years 1 and 9999 of UTC, got " + shown(object));
-    }
-    return micros;
-}
 
 // A contiguous one-dimensional buffer of a real type, if the object has one; released at the end.
 class BufferView {
@@ -85,6 +36,15 @@ public:
     }
 
     std::size_t size() const { return static_cast<std::size_t>(view_.len / view_.itemsize); }
+
+    // Its values, if they are 64-bit signed integers that can be read where they are; else null.
+    const std::int64_t* integers() const {
+        const char code = view_.format == nullptr ? 'B' : last_code();
+        const bool is_signed = code == 'l' || code == 'q' || code == 'n';
+        const bool is_aligned = reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(std::int64_t) == 0;
+        const bool fits = is_signed && view_.itemsize == sizeof(std::int64_t) && is_aligned;
+        return fits ? static_cast<const std::int64_t*>(view_.buf) : nullptr;
+    }
 
     // Calls visit(value, index) for every value, in the buffer's own type.
     template <class Visit>
@@ -152,6 +112,60 @@ private:
     bool held_ = false;
 };
 
+namespace {
+
+// How far a batch looks ahead in a list, whose objects may lie anywhere.
+constexpr std::size_t kAhead = 8;
+
+// The years 1 to 9999, as datetime has them.
+constexpr double kFirstSecond = -62135596800.0;
+constexpr double kLastSecond = 253402300800.0;
+
+std::int64_t instant_of_seconds(double seconds, py::handle object, const char* argument) {
+    if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
+        throw InvalidArgument(
+            std::string(argument) + " must be Unix seconds between the years 1 and 9999, got " + shown(object));
+    }
+    return static_cast<std::int64_t>(std::llround(seconds * 1e6));
+}
+
+std::int64_t days_from_civil(int year, int month, int day) {
+    // Howard Hinnant, «chrono-compatible low-level date algorithms», days_from_civil.
+    const int y = year - (month <= 2 ? 1 : 0);
+    const std::int64_t era = (y >= 0 ? y : y - 399) / 400;
+    const auto year_of_era = static_cast<std::int64_t>(y) - era * 400;
+    const std::int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
+}
+
+std::int64_t instant_of_datetime(py::handle object, const char* argument) {
+    const py::object offset = object.attr("utcoffset")();
+    if (offset.is_none()) {
+        throw InvalidArgument(std::string(argument) + " must be an aware datetime, got a naive one: " + shown(object));
+    }
+    if (!PyDelta_Check(offset.ptr())) {
+        throw InvalidType(std::string(argument) + ".utcoffset() must be a timedelta, got " + type_name(offset));
+    }
+    auto* raw = object.ptr();
+    const std::int64_t days =
+        days_from_civil(PyDateTime_GET_YEAR(raw), PyDateTime_GET_MONTH(raw), PyDateTime_GET_DAY(raw));
+    const std::int64_t day_seconds = PyDateTime_DATE_GET_HOUR(raw) * 3600LL + PyDateTime_DATE_GET_MINUTE(raw) * 60LL +
+        PyDateTime_DATE_GET_SECOND(raw);
+    const std::int64_t offset_seconds =
+        PyDateTime_DELTA_GET_DAYS(offset.ptr()) * 86400LL + PyDateTime_DELTA_GET_SECONDS(offset.ptr());
+    const std::int64_t whole = days * 86400 + day_seconds - offset_seconds;
+    // In seconds first: an odd utcoffset() may be of millions of years.
+    const bool is_near = static_cast<double>(whole) >= kFirstSecond - 1 && static_cast<double>(whole) <= kLastSecond;
+    const std::int64_t micros = is_near
+        ? whole * 1'000'000 + PyDateTime_DATE_GET_MICROSECOND(raw) - PyDateTime_DELTA_GET_MICROSECONDS(offset.ptr())
+        : engagehub::kLastInstant + 1;
+    if (micros < engagehub::kFirstInstant || micros > engagehub::kLastInstant) {
+        throw InvalidArgument(
+            std::string(argument) + " must be between the years 1 and 9999 of UTC, got " + shown(object));
+    }
+    return micros;
+}
+
 [[noreturn]] void refuse_length(const char* argument, std::size_t wanted, std::size_t given) {
     throw InvalidArgument(
         std::string(argument) + " must have " + std::to_string(wanted) + " values as the items have, got " +
@@ -201,9 +215,16 @@ std::int64_t instant(py::handle object, const char* argument) {
         std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " + type_name(object));
 }
 
-ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too) {
+ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too, Integers integers) {
     if (auto buffer = BufferView::of(object, argument)) {
-        numbers_.reserve(buffer->size());
+        size_ = buffer->size();
+        if (size_ != 0) kind_ = engagehub::ItemKind::kInteger;
+        if (integers == Integers::kBorrowed && buffer->integers() != nullptr) {
+            numbers_ = buffer->integers();
+            buffer_ = std::make_unique<BufferView>(std::move(*buffer));
+            return;
+        }
+        copies_.reserve(size_);
         buffer->each(
             [&](auto value, std::size_t i) {
                 using Value = decltype(value);
@@ -217,12 +238,11 @@ ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too) {
                                 std::to_string(value));
                         }
                     }
-                    numbers_.push_back(static_cast<std::int64_t>(value));
+                    copies_.push_back(static_cast<std::int64_t>(value));
                 }
             },
             argument);
-        size_ = numbers_.size();
-        if (size_ != 0) kind_ = engagehub::ItemKind::kInteger;
+        numbers_ = copies_.data();
         return;
     }
     const py::tuple tuple = as_tuple(object, argument);
@@ -230,15 +250,60 @@ ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too) {
     size_ = tuple.size();
     for (std::size_t i = 0; i < size_; ++i) {
         const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
+        if (i + kAhead < size_) engagehub::prefetch(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i + kAhead)));
         const std::string where = kind_ == engagehub::ItemKind::kNone ? at_index(argument, i) : std::string();
         const auto view = item(element, where.empty() ? argument : where.c_str(), bytes_too);
+        if (kind_ == engagehub::ItemKind::kNone) {
+            if (view.kind == engagehub::ItemKind::kText)
+                texts_.reserve(size_);
+            else
+                copies_.reserve(size_);
+        }
         engagehub::require_kind(kind_, view.kind, argument);
         if (view.kind == engagehub::ItemKind::kText) {
             texts_.push_back(view.text);
         } else {
-            numbers_.push_back(view.number);
+            copies_.push_back(view.number);
         }
     }
+    numbers_ = copies_.data();
+}
+
+ItemBatch::~ItemBatch() = default;
+
+HashBatch::HashBatch(py::handle object, const char* argument, const engagehub::ItemHash& hash) {
+    // Without the GIL a list may change at any time, so that ItemBatch has to take a tuple of it first.
+#ifdef Py_GIL_DISABLED
+    const bool is_steady = PyTuple_CheckExact(object.ptr()) != 0;
+#else
+    const bool is_steady = PyTuple_CheckExact(object.ptr()) != 0 || PyList_CheckExact(object.ptr()) != 0;
+#endif
+    if (is_steady) {
+        const auto size = static_cast<std::size_t>(PySequence_Fast_GET_SIZE(object.ptr()));
+        if (hash_all(PySequence_Fast_ITEMS(object.ptr()), size, hash, argument)) return;
+    }
+    items_.emplace(object, argument, true, Integers::kBorrowed);
+}
+
+bool HashBatch::hash_all(
+    PyObject* const* objects, std::size_t size, const engagehub::ItemHash& hash, const char* argument) {
+    if (size == 0) return true;
+    const bool is_text = PyUnicode_CheckExact(objects[0]);
+    PyTypeObject* const type = is_text ? &PyUnicode_Type : &PyLong_Type;
+    hashes_.reserve(size);
+    const std::string first = at_index(argument, 0);
+    const bool is_uniform = hash.dispatch([&](auto hash_of) {
+        for (std::size_t i = 0; i < size; ++i) {
+            if (i + kAhead < size) engagehub::prefetch(objects[i + kAhead]);
+            if (Py_TYPE(objects[i]) != type) return false;
+            const char* name = i == 0 ? first.c_str() : argument;
+            hashes_.push_back(is_text ? hash_of(text(objects[i], name)) : hash_of(exact_integer(objects[i], name)));
+        }
+        return true;
+    });
+    if (!is_uniform) return false;
+    kind_ = is_text ? engagehub::ItemKind::kText : engagehub::ItemKind::kInteger;
+    return true;
 }
 
 NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t size) {

@@ -9,12 +9,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
+#include <engagehub/sketch/item_hash.hpp>
 
 #include "long_digits.hpp"
 
@@ -136,24 +140,66 @@ std::int64_t instant(py::handle object, const char* argument = "at");
 
 inline double seconds(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
 
+class BufferView;
+
+// Whether a batch may read an array's own memory while the GIL is released, instead of copying it. Then it sees what
+// other threads write there meanwhile: for who looks at each item once, whatever it is.
+enum class Integers : std::uint8_t { kCopied, kBorrowed };
+
 // Items from a list or another sequence of str, int (or bytes), or from a contiguous buffer of 64-bit signed integers
 // (other integer types are widened). Checked whole: mixed kinds are refused.
 class ItemBatch {
 public:
-    ItemBatch(py::handle object, const char* argument, bool bytes_too = false);
+    ItemBatch(py::handle object, const char* argument, bool bytes_too = false, Integers integers = Integers::kCopied);
+    ItemBatch(const ItemBatch&) = delete;
+    ItemBatch& operator=(const ItemBatch&) = delete;
+    ~ItemBatch();
+
     std::size_t size() const { return size_; }
     engagehub::ItemKind kind() const { return kind_; }
     engagehub::ItemView operator[](std::size_t i) const {
         if (kind_ == engagehub::ItemKind::kText) return engagehub::ItemView::of(texts_[i]);
         return engagehub::ItemView::of(numbers_[i]);
     }
+    // Calls body with a pointer to all texts or to all integers: for loops that ask for the kind only once.
+    template <class Body>
+    void with_values(Body&& body) const {
+        if (kind_ == engagehub::ItemKind::kText) return body(texts_.data());
+        body(numbers_);
+    }
 
 private:
     py::object owner_;  // a tuple, so that the texts stay alive whatever the caller does with his list
+    std::unique_ptr<BufferView> buffer_;
     std::size_t size_ = 0;
     engagehub::ItemKind kind_ = engagehub::ItemKind::kNone;
     std::vector<std::string_view> texts_;
-    std::vector<std::int64_t> numbers_;
+    std::vector<std::int64_t> copies_;
+    const std::int64_t* numbers_ = nullptr;  // the copies, or the buffer
+};
+
+// The items of a batch for who needs nothing of them but their hashes. An array is hashed later on, without the GIL;
+// the str and int of a list are hashed as they are looked at, which takes less time than to keep them alive for later.
+class HashBatch {
+public:
+    HashBatch(py::handle object, const char* argument, const engagehub::ItemHash& hash);
+
+    std::size_t size() const { return items_ ? items_->size() : hashes_.size(); }
+    engagehub::ItemKind kind() const { return items_ ? items_->kind() : kind_; }
+    // For engagehub::each_hash_piece().
+    const std::uint64_t* hashes() const { return items_ ? nullptr : hashes_.data(); }
+    template <class Body>
+    void with_values(Body&& body) const {
+        items_->with_values(std::forward<Body>(body));
+    }
+
+private:
+    // Whether all were str, or all int, of the very types: then nothing of them runs Python code.
+    bool hash_all(PyObject* const* objects, std::size_t size, const engagehub::ItemHash& hash, const char* argument);
+
+    std::optional<ItemBatch> items_;
+    engagehub::ItemKind kind_ = engagehub::ItemKind::kNone;
+    std::vector<std::uint64_t> hashes_;
 };
 
 // Finite numbers from a scalar (repeated), a sequence, or a contiguous buffer of any real type.

@@ -20,8 +20,10 @@ using engagehub::CountMinSketch;
 using engagehub::Incompatible;
 using engagehub::InvalidArgument;
 using engagehub::InvalidType;
+using engagehub::ItemHash;
 using engagehub::ItemKind;
 using engagehub::ItemView;
+using engagehub::TableSize;
 using engagehub_tests::check_damage;
 using engagehub_tests::from_hex;
 using engagehub_tests::to_hex;
@@ -29,6 +31,8 @@ using engagehub_tests::to_hex;
 namespace {
 
 ItemView number(std::int64_t value) { return ItemView::of(value); }
+ItemView text(std::string_view value) { return ItemView::of(value); }
+std::uint64_t redis_hash(const ItemView& item) { return ItemHash::redis()(item); }
 
 // Zipf(1) over 1 to names.
 class Zipf {
@@ -58,7 +62,7 @@ TEST_CASE("CountMinSketch is the conservative sketch of the textbook, and never 
     std::map<std::int64_t, std::uint64_t> truth;
     std::uint64_t total = 0;
     const auto cell = [&](std::int64_t item, std::size_t row) -> std::uint64_t& {
-        return table[row][engagehub::row_cell(engagehub::hash_of(number(item)), row, 97)];
+        return table[row][engagehub::row_cell(redis_hash(number(item)), row, 97)];
     };
     const auto least = [&](std::int64_t item) { return std::min({cell(item, 0), cell(item, 1), cell(item, 2)}); };
     for (int i = 0; i < 30'000; ++i) {
@@ -88,9 +92,9 @@ TEST_CASE("CountMinSketch keeps its error and bounds at the confidence it states
         sketch.add(number(item));
         ++truth[item];
     }
-    CHECK(sketch.error() == doctest::Approx(std::exp(1.0) / 256));
-    CHECK(sketch.confidence() == doctest::Approx(1.0 - std::exp(-4.0)));
-    const double slack = sketch.error() * 200'000.0;
+    CHECK(sketch.size().error() == doctest::Approx(std::exp(1.0) / 256));
+    CHECK(sketch.size().confidence() == doctest::Approx(1.0 - std::exp(-4.0)));
+    const double slack = sketch.size().error() * 200'000.0;
     std::size_t beyond = 0;
     for (std::int64_t item = 0; item < 20'000; ++item) {
         const auto bounds = sketch.bounds(number(item));
@@ -101,7 +105,7 @@ TEST_CASE("CountMinSketch keeps its error and bounds at the confidence it states
         REQUIRE(static_cast<double>(bounds.high) - static_cast<double>(bounds.low) <= slack);
         beyond += bounds.low > count ? 1 : 0;
     }
-    CHECK(static_cast<double>(beyond) <= 20'000.0 * (1.0 - sketch.confidence()));
+    CHECK(static_cast<double>(beyond) <= 20'000.0 * (1.0 - sketch.size().confidence()));
 }
 
 // Pairs of items that share a cell in all rows: width^-depth of them, if the rows are independent. Expected 153 and 39
@@ -123,9 +127,9 @@ TEST_CASE("CountMinSketch's rows are independent") {
     std::vector<std::uint64_t> texts;
     std::vector<std::uint64_t> raw;             // no hash before the rows' own
     for (std::int64_t i = 0; i < 4'473; ++i) {  // 10^7 pairs
-        numbers.push_back(engagehub::hash_of(number(i)));
+        numbers.push_back(redis_hash(number(i)));
         const std::string name = "channel-" + std::to_string(i);
-        texts.push_back(engagehub::hash_of(ItemView::of(std::string_view(name))));
+        texts.push_back(redis_hash(ItemView::of(std::string_view(name))));
         raw.push_back(static_cast<std::uint64_t>(i));
     }
     for (const auto& hashes : {numbers, texts, raw}) {
@@ -141,7 +145,7 @@ TEST_CASE("CountMinSketch's rows are independent") {
 
 TEST_CASE("CountMinSketch's rows are even at any width") {
     std::vector<int> counts(1'000);
-    for (std::int64_t i = 0; i < 1'000'000; ++i) ++counts[engagehub::row_cell(engagehub::hash_of(number(i)), 0, 1'000)];
+    for (std::int64_t i = 0; i < 1'000'000; ++i) ++counts[engagehub::row_cell(redis_hash(number(i)), 0, 1'000)];
     double chi_squared = 0.0;
     for (const int count : counts) chi_squared += (count - 1'000.0) * (count - 1'000.0) / 1'000.0;
     // 999 degrees of freedom, sd 44.7: six of them either way.
@@ -211,21 +215,171 @@ TEST_CASE("CountMinSketch refuses what would not fit, and changes nothing") {
 }
 
 TEST_CASE("CountMinSketch is sized for an error and a confidence") {
-    CHECK(CountMinSketch::size_for(0.001, 0.99) == engagehub::TableSize{2'719, 5});
-    CHECK(CountMinSketch::size_for(0.01, 0.5) == engagehub::TableSize{272, 1});
+    CHECK(TableSize::for_error(0.001, 0.99) == TableSize{2'719, 5});
+    CHECK(TableSize::for_error(0.01, 0.5) == TableSize{272, 1});
     for (const double bad : {0.0, 1.0, -1.0, std::nan("")}) {
-        CHECK_THROWS_AS(CountMinSketch::size_for(bad, 0.5), InvalidArgument);
-        CHECK_THROWS_AS(CountMinSketch::size_for(0.5, bad), InvalidArgument);
+        CHECK_THROWS_AS(TableSize::for_error(bad, 0.5), InvalidArgument);
+        CHECK_THROWS_AS(TableSize::for_error(0.5, bad), InvalidArgument);
     }
-    CHECK_THROWS_AS(CountMinSketch::size_for(1e-9, 0.99), InvalidArgument);
+    CHECK_THROWS_AS(TableSize::for_error(1e-9, 0.99), InvalidArgument);
+}
+
+// Fixed for ever: sketches are merged and read back on other platforms.
+TEST_CASE("an item's cells are golden") {
+    const auto cells = [](std::uint64_t hash, std::size_t width) {
+        std::vector<std::size_t> result;
+        for (std::size_t row = 0; row < 5; ++row) result.push_back(engagehub::row_cell(hash, row, width));
+        return result;
+    };
+    using Cells = std::vector<std::size_t>;
+    CHECK(cells(0, 2'048) == Cells{1'809, 883, 54, 1'988, 217});
+    CHECK(cells(redis_hash(text("general")), 2'048) == Cells{1'386, 445, 1'677, 740, 771});
+    CHECK(cells(redis_hash(text("general")), 1'000) == Cells{677, 217, 819, 361, 376});
+    CHECK(
+        cells(redis_hash(number(-7)), 134'217'728) ==
+        Cells{56'304'099, 119'981'692, 21'100'197, 130'735'815, 99'649'836});
+    CHECK(cells(ItemHash::keyed({1, 2})(text("general")), 2'048) == Cells{1'017, 33, 138, 1'865, 1'225});
+}
+
+TEST_CASE("a batch counts what one call an item counts, at any depth, width and size of batch") {
+    std::mt19937_64 random(4);
+    const Zipf zipf(5'000);
+    // The last table is larger than what counts as near.
+    for (const TableSize size :
+         {TableSize{97, 1}, TableSize{97, 4}, TableSize{97, 5}, TableSize{31, 64}, {20'000, 4}}) {
+        for (const unsigned bits : {64U, 32U}) {
+            for (const ItemHash& hash : {ItemHash::redis(), ItemHash::keyed({1, 2})}) {
+                CountMinSketch one(size, bits, hash);
+                CountMinSketch batched(size, bits, hash);
+                for (const std::size_t count : {0U, 1U, 7U, 8U, 9U, 255U, 256U, 257U, 1'000U}) {
+                    std::vector<ItemView> items;
+                    std::vector<std::uint64_t> weights;
+                    for (std::size_t i = 0; i < count; ++i) {
+                        items.push_back(number(zipf(random)));
+                        weights.push_back(random() % 3 == 0 ? random() >> 24U : random() % 3);
+                        one.add(items.back(), weights.back());
+                    }
+                    batched.update(items, weights, count);
+                    REQUIRE(one == batched);
+                }
+            }
+        }
+    }
+}
+
+TEST_CASE("cells of 32 bits are those of 64 bits, cut off") {
+    std::mt19937_64 random(5);
+    const Zipf zipf(500);
+    CountMinSketch wide({31, 3});
+    CountMinSketch narrow({31, 3}, 32);
+    CHECK(wide.cell_bits() == 64);
+    CHECK(narrow.cell_bits() == 32);
+    std::map<std::int64_t, std::uint64_t> truth;
+    std::size_t saturated = 0;
+    for (int i = 0; i < 3'000; ++i) {
+        const std::int64_t item = zipf(random);
+        const std::uint64_t weight = random() % 50 == 0 ? random() >> 30U : random() >> 40U;
+        wide.add(number(item), weight);
+        narrow.add(number(item), weight);
+        truth[item] += weight;
+        const std::uint64_t whole = wide.estimate(number(item));
+        const auto bounds = narrow.bounds(number(item));
+        REQUIRE(bounds.high >= truth[item]);
+        REQUIRE(narrow.total() == wide.total());
+        if (whole < 0xffffffffU) {
+            REQUIRE(narrow.estimate(number(item)) == whole);
+            REQUIRE(bounds.low == wide.bounds(number(item)).low);
+        } else {
+            // Nothing is known but the total; and no less than where the cells ended.
+            ++saturated;
+            REQUIRE(narrow.estimate(number(item)) == narrow.total());
+            REQUIRE(bounds.high == narrow.total());
+            REQUIRE(bounds.low <= wide.bounds(number(item)).low);
+        }
+    }
+    CHECK(saturated > 100);
+    CHECK(saturated < 2'900);
+}
+
+TEST_CASE("saturated cells stay saturated in a merge") {
+    CountMinSketch a({4, 2}, 32);
+    CountMinSketch b({4, 2}, 32);
+    a.add(number(1), 0xfffffffe);
+    CHECK(a.estimate(number(1)) == 0xfffffffe);
+    b.add(number(1), 5);
+    a.merge(b);
+    CHECK(a.bounds(number(1)).high == 0x100000003);
+    a.merge(b);
+    CHECK(a.bounds(number(1)).high == 0x100000008);
+    b.merge(a);
+    CHECK(b.bounds(number(1)).high == 0x10000000d);
+    CHECK(CountMinSketch::from_bytes(b.to_bytes()) == b);
+    CHECK_THROWS_WITH_AS(
+        a.merge(CountMinSketch({4, 2})),
+        "sketches of the same width, depth and cell_bits are required, got 4 x 2 of 32 bits and 4 x 2 of 64 bits",
+        Incompatible);
+    CHECK_THROWS_WITH_AS(CountMinSketch({4, 2}, 16), "cell_bits must be 64 or 32, got 16", InvalidArgument);
+}
+
+TEST_CASE("a key moves the cells, and sketches of different keys don't mix") {
+    const ItemHash key = ItemHash::keyed({1, 2});
+    CountMinSketch keyed({64, 4}, 64, key);
+    CountMinSketch plain({64, 4});
+    for (std::int64_t i = 0; i < 10; ++i) {
+        keyed.add(number(i));
+        plain.add(number(i));
+    }
+    const CountMinSketch before = keyed;
+    const ItemHash other = ItemHash::keyed({1, 3});
+    CHECK_THROWS_WITH_AS(
+        keyed.merge(plain),
+        ("sketches of the same hash and key are required, got " + key.name() + " and redis").c_str(), Incompatible);
+    CHECK_THROWS_WITH_AS(
+        keyed.merge(CountMinSketch({64, 4}, 64, other)),
+        ("sketches of the same hash and key are required, got " + key.name() + " and " + other.name()).c_str(),
+        Incompatible);
+    CHECK(keyed == before);
+    CHECK(keyed != plain);
+    keyed.merge(before);
+    CHECK(keyed.estimate(number(3)) >= 2);
+    CHECK(CountMinSketch::from_bytes(keyed.to_bytes(), key) == keyed);
+    CHECK_THROWS_AS(CountMinSketch::from_bytes(keyed.to_bytes()), Incompatible);
+    CHECK_THROWS_AS(CountMinSketch::from_bytes(keyed.to_bytes(), other), Incompatible);
+    CHECK_THROWS_AS(CountMinSketch::from_bytes(plain.to_bytes(), key), Incompatible);
+    check_damage(keyed.to_bytes(), [&](const std::string& bytes) { CountMinSketch::from_bytes(bytes, key); });
 }
 
 TEST_CASE("CountMinSketch's bytes are golden, and read back") {
-    CountMinSketch sketch({3, 2});
-    sketch.add(ItemView::of(std::string_view("general")), 3);
-    sketch.add(ItemView::of(std::string_view("help")));
-    CHECK(
-        to_hex(sketch.to_bytes()) ==
+    for (const bool is_wide : {true, false}) {
+        CountMinSketch sketch({3, 2}, is_wide ? 64 : 32);
+        sketch.add(text("general"), 3);
+        sketch.add(text("help"));
+        const std::string wide =
+            "010000000000000000000000000000000300000000000000"
+            "030000000000000000000000000000000000000000000000"
+            "4f42e21d";
+        const std::string narrow =
+            "010000000000000003000000"
+            "030000000000000000000000"
+            "eef7417a";
+        CHECK(
+            to_hex(sketch.to_bytes()) ==
+            "4548434d02"
+            "03000000"
+            "02"
+            "02" +
+                std::string(is_wide ? "00" : "01") +
+                "00"
+                "0400000000000000" +
+                (is_wide ? wide : narrow));
+        CHECK(CountMinSketch::from_bytes(sketch.to_bytes()) == sketch);
+        check_damage(sketch.to_bytes(), [](const std::string& bytes) { CountMinSketch::from_bytes(bytes); });
+    }
+    CHECK(CountMinSketch::from_bytes(CountMinSketch().to_bytes()) == CountMinSketch());
+}
+
+TEST_CASE("the first version of CountMinSketch's bytes is read") {
+    const std::string bytes = from_hex(
         "4548434d01"
         "03000000"
         "02"
@@ -235,9 +389,12 @@ TEST_CASE("CountMinSketch's bytes are golden, and read back") {
         "010000000000000000000000000000000300000000000000"
         "030000000000000000000000000000000000000000000000"
         "30f77795");
-    CHECK(CountMinSketch::from_bytes(sketch.to_bytes()) == sketch);
-    CHECK(CountMinSketch::from_bytes(CountMinSketch().to_bytes()) == CountMinSketch());
-    check_damage(sketch.to_bytes(), [](const std::string& bytes) { CountMinSketch::from_bytes(bytes); });
+    CountMinSketch sketch({3, 2});
+    sketch.add(text("general"), 3);
+    sketch.add(text("help"));
+    CHECK(CountMinSketch::from_bytes(bytes) == sketch);
+    check_damage(bytes, [](const std::string& damaged) { CountMinSketch::from_bytes(damaged); });
+    CHECK_THROWS_AS(CountMinSketch::from_bytes(bytes, ItemHash::keyed({1, 2})), Incompatible);
 }
 
 TEST_CASE("CountMinSketch refuses states that no sketch has, though the checksum is right") {
@@ -246,94 +403,151 @@ TEST_CASE("CountMinSketch refuses states that no sketch has, though the checksum
         writer.put_raw(from_hex(hex));
         return CountMinSketch::from_bytes(engagehub::seal(std::move(writer)));
     };
+    // Width, depth, kind, cells, hash, total.
+    const std::string start = "4548434d02";
     const std::string two_cells = "02000000000000000300000000000000";
     CHECK(
         read(
-            "4548434d01"
+            start +
             "02000000"
             "01"
             "01"
+            "00"
             "00"
             "0500000000000000" +
             two_cells)
             .total() == 5);
+    CHECK(
+        read(
+            start +
+            "02000000"
+            "01"
+            "01"
+            "01"
+            "00"
+            "0500000000000000"
+            "0200000003000000")
+            .total() == 5);
+    const auto refused = [&](const std::string& state) { CHECK_THROWS_AS(read(start + state), Corrupted); };
+    refused(
+        "02000000"
+        "01"
+        "01"
+        "00"
+        "00"
+        "0400000000000000" +
+        two_cells);  // a row above the total
+    refused(
+        "02000000"
+        "01"
+        "01"
+        "01"
+        "00"
+        "0400000000000000"
+        "0200000003000000");
+    refused(
+        "02000000"
+        "01"
+        "00"
+        "00"
+        "00"
+        "0500000000000000" +
+        two_cells);  // no kind
+    refused(
+        "02000000"
+        "01"
+        "01"
+        "00"
+        "00"
+        "0000000000000000"
+        "0000000000000000"
+        "0000000000000000");  // no total
+    refused(
+        "02000000"
+        "01"
+        "03"
+        "00"
+        "00"
+        "0500000000000000" +
+        two_cells);  // unknown kind
+    refused(
+        "02000000"
+        "01"
+        "01"
+        "03"
+        "00"
+        "0500000000000000" +
+        two_cells);  // unknown cells
+    refused(
+        "02000000"
+        "02"
+        "01"
+        "00"
+        "00"
+        "0500000000000000" +
+        two_cells);  // cells missing
+    refused(
+        "01000000"
+        "01"
+        "01"
+        "00"
+        "00"
+        "0500000000000000" +
+        two_cells);  // cells too many
+    refused(
+        "02000000"
+        "01"
+        "01"
+        "01"
+        "00"
+        "0500000000000000" +
+        two_cells);
+    refused(
+        "ffffffff"
+        "ff"
+        "01"
+        "00"
+        "00"
+        "0500000000000000" +
+        two_cells);  // absurd sizes
+    refused(
+        "00000000"
+        "00"
+        "01"
+        "00"
+        "00"
+        "0500000000000000");
+    CHECK_THROWS_AS(
+        read(
+            start +
+            "02000000"
+            "01"
+            "01"
+            "00"
+            "04"
+            "0500000000000000" +
+            two_cells),
+        Incompatible);
+    CHECK_THROWS_AS(
+        read(
+            "4548434d03"
+            "02000000"
+            "01"
+            "01"
+            "00"
+            "00"
+            "0500000000000000" +
+            two_cells),
+        Incompatible);
+    // The first version had one hash only.
     CHECK_THROWS_AS(
         read(
             "4548434d01"
             "02000000"
             "01"
             "01"
-            "00"
-            "0400000000000000" +
-            two_cells),
-        Corrupted);  // row above the total
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "02000000"
             "01"
-            "00"
-            "00"
             "0500000000000000" +
             two_cells),
-        Corrupted);  // no kind
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "02000000"
-            "01"
-            "03"
-            "00"
-            "0500000000000000" +
-            two_cells),
-        Corrupted);  // unknown kind
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "02000000"
-            "02"
-            "01"
-            "00"
-            "0500000000000000" +
-            two_cells),
-        Corrupted);  // cells missing
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "01000000"
-            "01"
-            "01"
-            "00"
-            "0500000000000000" +
-            two_cells),
-        Corrupted);  // cells too many
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "ffffffff"
-            "ff"
-            "01"
-            "00"
-            "0500000000000000" +
-            two_cells),
-        Corrupted);  // absurd sizes
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "00000000"
-            "00"
-            "01"
-            "00"
-            "0500000000000000"),
         Corrupted);
-    CHECK_THROWS_AS(
-        read(
-            "4548434d01"
-            "02000000"
-            "01"
-            "01"
-            "01"
-            "0500000000000000" +
-            two_cells),
-        Incompatible);  // hash
 }

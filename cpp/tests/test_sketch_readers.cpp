@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/bytes.hpp"
@@ -18,6 +19,8 @@ std::vector<std::string> valid_bytes() {
     HyperLogLog packed(4);
     HyperLogLog asked(11, ItemHash::postgresql());
     CountMinSketch counts({3, 2});
+    CountMinSketch narrow({3, 2}, 32);
+    DecayedCountMin lately({3, 2}, HalfLife::of_micros(1'000'000));
     TopK trends(3, HalfLife::of_micros(1'000'000), {4, 2});
     DistinctWindow window(4'000'000, 1'000'000, 4);
     for (std::int64_t i = 0; i < 12; ++i) {
@@ -27,13 +30,25 @@ std::vector<std::string> valid_bytes() {
         packed.add(item);
         asked.add(item);
         counts.add(ItemView::of(i), static_cast<std::uint64_t>(i));
+        narrow.add(item, i == 3 ? 0xffffffff : 1);
+        lately.add(item, 1.0, i * 500'000);
         trends.add(item, 1.0, i * 500'000);
         window.add(item, i * 500'000);
     }
+    // The first version of the counts.
+    std::string first = counts.to_bytes();
+    first[4] = 1;
+    first.erase(11, 1);
+    first.erase(first.size() - 4);
+    ByteWriter writer;
+    writer.put_raw(first);
     return {
         list.to_bytes(),
         packed.to_bytes(),
         counts.to_bytes(),
+        seal(std::move(writer)),
+        narrow.to_bytes(),
+        lately.to_bytes(),
         trends.to_bytes(),
         window.to_bytes(),
         to_redis(list),

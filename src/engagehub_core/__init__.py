@@ -17,19 +17,21 @@ from engagehub_core._version import __version__
 
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING says, without importing typing
 if TYPE_CHECKING:
+    from engagehub_core.count_min import CountMinSketch
     from engagehub_core.hyperloglog import HyperLogLog
     from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
     from engagehub_core.queues import MpmcQueue
     from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
-    from engagehub_core.sketches import CountMinSketch, Row, TopK
+    from engagehub_core.sketches import Row, TopK
     from engagehub_core.windows import DistinctWindow
 
 _MODULES = {
+    "count_min": ("CountMinSketch",),
     "hyperloglog": ("HyperLogLog",),
     "processor": ("Event", "EventBatch", "EventProcessor", "ProcessorStats"),
     "queues": ("MpmcQueue",),
     "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
-    "sketches": ("CountMinSketch", "Row", "TopK"),
+    "sketches": ("Row", "TopK"),
     "windows": ("DistinctWindow",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}

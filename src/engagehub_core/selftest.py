@@ -27,7 +27,7 @@ from engagehub_core import (
     __version__,
 )
 from engagehub_core.demo import write_demo
-from engagehub_core.errors import Corrupted, ShutDown, SinkError
+from engagehub_core.errors import Corrupted, Incompatible, ShutDown, SinkError
 from engagehub_core.replay.run import Replay
 
 if TYPE_CHECKING:
@@ -154,20 +154,33 @@ def check_hyperloglog(checks: Checks) -> None:
 
 
 def check_count_min_sketch(checks: Checks) -> None:
-    """Estimates, bounds and bytes of a skewed stream."""
-    counts = CountMinSketch(width=300, depth=4)
-    truth: dict[str, int] = {}
-    draw = numbers(3)
-    for _ in range(5_000):
-        item, weight = f"i{next(draw) % (1 + next(draw) % 900)}", next(draw) % 5
-        counts.add(item, weight)
-        truth[item] = truth.get(item, 0) + weight
-    under = [item for item, count in truth.items() if counts.bounds(item)[1] < count]
-    checks.equal("CountMinSketch items that are under-estimated", under, [])
-    checks.digest(
-        "CountMinSketch", [*(counts.answer(item) for item in truth), counts.to_bytes().hex()], "16eddf5e9c618a4f"
-    )
-    _round_trip(checks, counts)
+    """Estimates, bounds and bytes of a skewed stream, in every kind of cell and under a key."""
+    key = bytes(range(16))
+    for counts, golden in (
+        (CountMinSketch(width=300, depth=4), "fc54bd64030e0bba"),
+        (CountMinSketch(width=300, depth=4, cell_bits=32), "b8f5a5d1f574228a"),
+        (CountMinSketch(width=300, depth=4, half_life="1h"), "14b168c8fd912550"),
+        (CountMinSketch(width=300, depth=4, key=key), "14fbe1588bee0745"),
+    ):
+        truth: dict[str, int] = {}
+        draw = numbers(3)
+        start, end = 1_700_000_000, 1_700_020_000
+        for step in range(5_000):
+            item, weight = f"i{next(draw) % (1 + next(draw) % 900)}", next(draw) % 5
+            counts.add(item, weight, at=start + 4 * step)
+            truth[item] = truth.get(item, 0) + weight
+        if counts.half_life is None:
+            under = [item for item, count in truth.items() if counts.bounds(item)[1] < count]
+            checks.equal("CountMinSketch items that are under-estimated", under, [])
+        answers = [counts.answer(item, at=end) for item in truth]
+        checks.digest(f"{counts!r}", [*answers, counts.to_bytes().hex()], golden)
+        try:
+            CountMinSketch.from_bytes(counts.to_bytes())
+        except Incompatible:
+            read = CountMinSketch.from_bytes(counts.to_bytes(), key)
+            checks.equal("CountMinSketch read back under its key", read, counts)
+        else:
+            _round_trip(checks, counts)
 
 
 def check_top_k(checks: Checks) -> None:

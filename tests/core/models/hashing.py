@@ -22,11 +22,47 @@ def murmur64a(data: bytes, seed: int = 0xADC83B19) -> int:
     return value ^ (value >> 47)
 
 
-def item_hash(item: int | str | bytes) -> int:
+def item_hash(item: int | str | bytes, key: bytes | None = None) -> int:
     """Hash an item: its UTF-8, or its eight little-endian bytes."""
-    if isinstance(item, int):
-        return murmur64a(struct.pack("<q", item))
-    return murmur64a(item.encode() if isinstance(item, str) else item)
+    text = item.encode() if isinstance(item, str) else item
+    data = struct.pack("<q", text) if isinstance(text, int) else text
+    return murmur64a(data) if key is None else siphash(key, data)
+
+
+def siphash(key: bytes, data: bytes, compressions: int = 1, finalizations: int = 3) -> int:
+    """SipHash (Aumasson, Bernstein 2012)."""
+
+    def turned(value: int, by: int) -> int:
+        return (value << by | value >> (64 - by)) & _MASK
+
+    def rounds(count: int) -> None:
+        for _ in range(count):
+            v[0] = (v[0] + v[1]) & _MASK
+            v[1] = turned(v[1], 13) ^ v[0]
+            v[0] = turned(v[0], 32)
+            v[2] = (v[2] + v[3]) & _MASK
+            v[3] = turned(v[3], 16) ^ v[2]
+            v[0] = (v[0] + v[3]) & _MASK
+            v[3] = turned(v[3], 21) ^ v[0]
+            v[2] = (v[2] + v[1]) & _MASK
+            v[1] = turned(v[1], 17) ^ v[2]
+            v[2] = turned(v[2], 32)
+
+    low, high = struct.unpack("<QQ", key)
+    v = [low ^ 0x736F6D6570736575, high ^ 0x646F72616E646F6D, low ^ 0x6C7967656E657261, high ^ 0x7465646279746573]
+    padded = data + bytes(7 - len(data) % 8) + bytes([len(data) % 256])
+    for (word,) in struct.iter_unpack("<Q", padded):
+        v[3] ^= word
+        rounds(compressions)
+        v[0] ^= word
+    v[2] ^= 0xFF
+    rounds(finalizations)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def fingerprint(key: bytes) -> int:
+    """Compute what a format holds of a secret key."""
+    return siphash(key, b"engagehub sketch key", 2, 4)
 
 
 def row_cell(hashed: int, row: int, width: int) -> int:

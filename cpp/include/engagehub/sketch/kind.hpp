@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Purpose: the kind of item that a sketch holds, where it is merged, queried and read back.
-// Thread safety: pure functions. Complexity: O(1), require_batch O(items).
+// Thread safety: pure functions. Complexity: O(1), kind_after O(items) unless the batch knows its kind.
 // Failure: as each says; nothing is changed.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <type_traits>
+#include <utility>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
@@ -39,10 +41,24 @@ inline void require_same_kind(ItemKind held, const ItemView& item, const char* a
     require_kind(held, item.kind, argument);
 }
 
+namespace detail {
+
+// Whether a batch knows that all its items are of one kind.
+template <class Items, class = void>
+struct HasKind : std::false_type {};
+template <class Items>
+struct HasKind<Items, std::void_t<decltype(std::declval<const Items&>().kind())>> : std::true_type {};
+
+}  // namespace detail
+
 // The kind that a sketch holds after a batch. THROWS: InvalidType.
 template <class Items>
 ItemKind kind_after(ItemKind held, const Items& items, std::size_t size, const char* argument) {
-    for (std::size_t i = 0; i < size; ++i) require_kind(held, items[i].kind, argument);
+    if constexpr (detail::HasKind<Items>::value) {
+        if (size != 0) require_kind(held, items.kind(), argument);
+    } else {
+        for (std::size_t i = 0; i < size; ++i) require_kind(held, items[i].kind, argument);
+    }
     return held;
 }
 
