@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Purpose: one body for the fuzz target and the unit test of all readers of sketch formats. Any bytes are either
-// refused by one of the library's exceptions, or read as a sketch that is written back as the very same bytes, can be
-// asked and changed, and merges with itself.
+// refused by one of the library's exceptions, or read as a sketch that is written back as the very same bytes (where
+// they are of the newest version), can be asked and changed, and merges with itself.
 // Failure: throws std::logic_error where a reader breaks that; anything else is a crash or a sanitizer's report.
 #pragma once
 
@@ -17,6 +17,7 @@
 #include <engagehub/sketch/redis_hyperloglog.hpp>
 #include <engagehub/sketch/top_k.hpp>
 #include <engagehub/window/distinct_window.hpp>
+#include <engagehub/window/total_window.hpp>
 
 #include "tests/support/require.hpp"
 
@@ -27,7 +28,10 @@ template <class Sketch, class Use>
 bool read_native(std::string_view bytes, Use&& use) {
     try {
         Sketch sketch = Sketch::from_bytes(bytes);
-        require(sketch.to_bytes() == bytes, "what was read is written as other bytes");
+        const std::string written = sketch.to_bytes();
+        require(Sketch::from_bytes(written) == sketch, "what was written is read as another sketch");
+        const bool is_newest = bytes[engagehub::kFrameHeader - 1] == written[engagehub::kFrameHeader - 1];
+        require(!is_newest || written == bytes, "what was read is written as other bytes");
         Sketch merged = sketch;
         try {
             merged.merge(sketch);
@@ -80,6 +84,18 @@ inline int read_all(std::string_view bytes) {
         require(interval.start <= interval.end, "an interval ends before it starts");
         window.add(item_for(window.kind()), 0);
         window.answer(window.resolution(), 0);
+        require(
+            window.answer(window.span(), 0) == window.collect(window.span(), 0).answer(),
+            "an answer isn't that of the buckets");
+    });
+    read += read_native<TotalWindow>(bytes, [](TotalWindow& window) {
+        const auto before = window.count(window.resolution(), 0);
+        try {
+            if (window.add(Total::of(0.5), 0))
+                require(window.count(window.resolution(), 0) == before + 1, "an event isn't counted");
+        } catch (const InvalidArgument&) {
+            // It holds as many as it can.
+        }
     });
     try {
         const HyperLogLog sketch = hyperloglog_from_redis(bytes);
