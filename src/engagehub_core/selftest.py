@@ -24,6 +24,7 @@ from engagehub_core import (
     MpmcQueue,
     SkipList,
     TopK,
+    TotalWindow,
     __version__,
 )
 from engagehub_core.demo import write_demo
@@ -191,11 +192,27 @@ def check_distinct_window(checks: Checks) -> None:
         window.add(next(draw) % 3_000, at=1_700_000_000 + step * 2 - next(draw) % 9_000)
     answers = [window.answer(span, at=1_700_010_000) for span in ("1m", "10m", "1h")]
     covered = [window.interval(span, at=1_700_010_000) for span in ("1m", "10m", "1h")]
-    checks.digest("DistinctWindow", [window.late, *answers, *covered, window.to_bytes().hex()], "8d89a36016060950")
+    checks.digest("DistinctWindow", [window.late, *answers, *covered, window.to_bytes().hex()], "6d1f5df6cdba1148")
     _round_trip(checks, window)
 
 
-def _round_trip(checks: Checks, structure: CountMinSketch | DistinctWindow | HyperLogLog | Leaderboard | TopK) -> None:
+def check_total_window(checks: Checks) -> None:
+    """Sums of ints and of floats, below their last bit too."""
+    window = TotalWindow("1h", max_skew=None)
+    draw = numbers(6)
+    for step in range(5_000):
+        value = next(draw) if step % 3 else next(draw) / 2.0 ** (next(draw) % 90)
+        window.add(value, at=1_700_000_000 + step * 2 - next(draw) % 9_000)
+    window.update([0.5 / 2**63, 1.5 / 2**64, 2.5 / 2**64, 0.5 / 2**64], at=1_700_010_000)
+    answers = [(window.total(span, 1_700_010_000), window.count(span, 1_700_010_000)) for span in ("1m", "10m", "1h")]
+    values = [window.late, *answers, *window.series(at=1_700_010_000), window.to_bytes().hex()]
+    checks.digest("TotalWindow", values, "2d062d965558b057")
+    _round_trip(checks, window)
+
+
+def _round_trip(
+    checks: Checks, structure: CountMinSketch | DistinctWindow | HyperLogLog | Leaderboard | TopK | TotalWindow
+) -> None:
     """Read the bytes back, and refuse them with any one byte altered."""
     data = structure.to_bytes()
     name = type(structure).__name__
@@ -286,6 +303,7 @@ CHECKS: tuple[Callable[[Checks], None], ...] = (
     check_count_min_sketch,
     check_top_k,
     check_distinct_window,
+    check_total_window,
     check_mpmc_queue,
     check_event_processor,
     check_replay,
