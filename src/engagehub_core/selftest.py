@@ -197,7 +197,7 @@ def check_distinct_window(checks: Checks) -> None:
 
 
 def check_total_window(checks: Checks) -> None:
-    """Sums of ints and of floats, below their last bit too."""
+    """Add up ints and floats, below the last bit of a sum too."""
     window = TotalWindow("1h", max_skew=None)
     draw = numbers(6)
     for step in range(5_000):

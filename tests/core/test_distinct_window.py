@@ -271,7 +271,9 @@ def test_unions_that_are_kept_grow_with_events_in_any_order():
             assert window.answer(length, at=at) == fresh.answer(length, at=at)
 
 
-@pytest.mark.parametrize("arguments", [{}, {"ints": "decimal"}, {"hash": "postgresql"}, {"key": bytes(range(16))}], ids=str)
+@pytest.mark.parametrize(
+    "arguments", [{}, {"ints": "decimal"}, {"hash": "postgresql"}, {"key": bytes(range(16))}], ids=str
+)
 def test_members_are_known_by_the_hash_that_was_chosen(arguments):
     window = DistinctWindow("1h", p=6, max_skew=None, **arguments)
     sketch = HyperLogLog(6, **arguments)
@@ -297,7 +299,14 @@ def test_members_are_known_by_the_hash_that_was_chosen(arguments):
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"hash": "md5"}, {"ints": "text"}, {"key": b"short"}, {"hash": "postgresql", "key": bytes(16)}, {"hash": 3}, {"key": 3}],
+    [
+        {"hash": "md5"},
+        {"ints": "text"},
+        {"key": b"short"},
+        {"hash": "postgresql", "key": bytes(16)},
+        {"hash": 3},
+        {"key": 3},
+    ],
     ids=str,
 )
 def test_hashes_that_there_arent_are_refused(arguments):

@@ -357,7 +357,15 @@ def test_totals_count_every_event_of_every_thread(rounds):
 
 @pytest.mark.parametrize(
     "made",
-    [Leaderboard, SkipList, HyperLogLog, CountMinSketch, TopK, lambda: DistinctWindow("24h"), lambda: TotalWindow("24h")],
+    [
+        Leaderboard,
+        SkipList,
+        HyperLogLog,
+        CountMinSketch,
+        TopK,
+        lambda: DistinctWindow("24h"),
+        lambda: TotalWindow("24h"),
+    ],
     ids=["Leaderboard", "SkipList", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "TotalWindow"],
 )
 def test_clearing_while_others_write_leaves_a_whole_object(made):

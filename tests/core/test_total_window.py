@@ -70,7 +70,9 @@ class BesideModel(RuleBasedStateMachine):
         total = self.window.total(length, at=at)
         assert (total, type(total)) == (expected, type(expected))
         assert self.window.count(length, at=at) == len(self.model.values((start, end)))
-        parts = [self.model.total((each, each + self.resolution)) for each in range(int(start), int(end), self.resolution)]
+        parts = [
+            self.model.total((each, each + self.resolution)) for each in range(int(start), int(end), self.resolution)
+        ]
         assert self.window.series(length, at=at) == parts
 
     @invariant()
