@@ -176,6 +176,24 @@ std::string at_index(const char* argument, std::size_t i) {
     return std::string(argument) + "[" + std::to_string(i) + "]";
 }
 
+// Elements of a buffer.
+template <class Value>
+std::int64_t signed_word(Value value, const char* argument, std::size_t i) {
+    if constexpr (std::is_same_v<Value, std::uint64_t>) {
+        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
+            throw InvalidArgument(
+                at_index(argument, i) + " must fit in a signed 64-bit integer, got " + std::to_string(value));
+        }
+    }
+    return static_cast<std::int64_t>(value);
+}
+
+double finite(double value, const char* argument, std::size_t i) {
+    if (!std::isfinite(value))
+        throw InvalidArgument(at_index(argument, i) + " must be finite, got " + std::to_string(value));
+    return value;
+}
+
 py::tuple as_tuple(py::handle object, const char* argument) {
     if (PyUnicode_Check(object.ptr()) || PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr())) {
         throw InvalidType(std::string(argument) + " must be a sequence or an array, got " + type_name(object));
@@ -231,14 +249,7 @@ ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too, In
                 if constexpr (std::is_floating_point_v<Value>) {
                     throw InvalidType(std::string(argument) + " must be a buffer of integers, got one of floats");
                 } else {
-                    if constexpr (std::is_same_v<Value, std::uint64_t>) {
-                        if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
-                            throw InvalidArgument(
-                                at_index(argument, i) + " must fit in a signed 64-bit integer, got " +
-                                std::to_string(value));
-                        }
-                    }
-                    copies_.push_back(static_cast<std::int64_t>(value));
+                    copies_.push_back(signed_word(value, argument, i));
                 }
             },
             argument);
@@ -315,13 +326,7 @@ NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t si
         if (buffer->size() != size) refuse_length(argument, size, buffer->size());
         values_.reserve(size);
         buffer->each(
-            [&](auto value, std::size_t i) {
-                const auto converted = static_cast<double>(value);
-                if (!std::isfinite(converted)) {
-                    throw InvalidArgument(at_index(argument, i) + " must be finite, got " + std::to_string(converted));
-                }
-                values_.push_back(converted);
-            },
+            [&](auto value, std::size_t i) { values_.push_back(finite(static_cast<double>(value), argument, i)); },
             argument);
         return;
     }
@@ -334,6 +339,29 @@ NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t si
             PyFloat_CheckExact(element.ptr()) && std::isfinite(PyFloat_AS_DOUBLE(element.ptr()))
                 ? PyFloat_AS_DOUBLE(element.ptr())
                 : number(element, at_index(argument, i).c_str()));
+    }
+}
+
+ExactBatch::ExactBatch(py::handle object, const char* argument) {
+    if (auto buffer = BufferView::of(object, argument)) {
+        values_.reserve(buffer->size());
+        buffer->each(
+            [&](auto value, std::size_t i) {
+                if constexpr (std::is_floating_point_v<decltype(value)>) {
+                    values_.emplace_back(finite(value, argument, i));
+                } else {
+                    values_.emplace_back(signed_word(value, argument, i));
+                }
+            },
+            argument);
+        return;
+    }
+    const py::tuple tuple = as_tuple(object, argument);
+    values_.reserve(tuple.size());
+    for (std::size_t i = 0; i < tuple.size(); ++i) {
+        const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
+        const auto digits = PyLong_CheckExact(element.ptr()) ? two_digits(element.ptr()) : std::nullopt;
+        values_.push_back(digits ? Exact(*digits) : exact(element, at_index(argument, i).c_str()));
     }
 }
 

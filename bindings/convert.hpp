@@ -14,6 +14,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
@@ -210,6 +211,26 @@ public:
 
 private:
     std::vector<double> values_;
+};
+
+// An int of 64 bits as it is, or a finite float.
+using Exact = std::variant<std::int64_t, double>;
+
+inline Exact exact(py::handle object, const char* argument) {
+    if (PyLong_CheckExact(object.ptr())) return exact_integer(object, argument);
+    if (is_integer(object)) return integer(object, argument);
+    return number(object, argument);
+}
+
+// Numbers from a sequence, or a contiguous buffer of any real type.
+class ExactBatch {
+public:
+    ExactBatch(py::handle object, const char* argument);
+    std::size_t size() const { return values_.size(); }
+    const Exact& operator[](std::size_t i) const { return values_[i]; }
+
+private:
+    std::vector<Exact> values_;
 };
 
 // Instants from a scalar (repeated), a sequence of what instant() takes, or a contiguous buffer of seconds.

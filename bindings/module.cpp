@@ -61,14 +61,15 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     register_count_min(module);
     register_top_k(module);
     register_distinct_window(module);
+    register_total_window(module);
     register_queue(module);
     register_pipeline(module);
     module.def(
         "simd_path", [] { return engagehub::simd::name_of(engagehub::simd::path()); },
         "Which code searches the blocks of a ranking: \"avx2\", \"neon\" or \"plain\".");
     for (const char* name :
-         {"SkipList", "Leaderboard", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "MpmcQueue",
-          "EventProcessor"}) {
+         {"SkipList", "Leaderboard", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "TotalWindow",
+          "MpmcQueue", "EventProcessor"}) {
         init_once::guard(module.attr(name));
     }
     py::dict build;

@@ -10,5 +10,6 @@ void register_hyperloglog(py::module_& module);
 void register_count_min(py::module_& module);
 void register_top_k(py::module_& module);
 void register_distinct_window(py::module_& module);
+void register_total_window(py::module_& module);
 void register_queue(py::module_& module);
 void register_pipeline(py::module_& module);

@@ -308,7 +308,7 @@ O(2^p), less while the sketch is small.
 Examples
 --------
 >>> HyperLogLog(p=4).to_bytes().hex()
-'4548484c0204000001020000000039e7f9c4'
+'4548484c02040000010200000000a5862404'
 )")
         .def(
             "to_redis",

@@ -38,9 +38,9 @@ MUTANTS = (
     Mutant(f"{INCLUDE}/sketch/hyperloglog.hpp", "kRankBits = 8", "kRankBits = 7"),
     Mutant(f"{INCLUDE}/sketch/row_hash.hpp", "0x94d049bb133111ebULL", "0x94d049bb133111edULL"),
     Mutant(f"{INCLUDE}/sketch/top_k.hpp", "kMostDistance = 512", "kMostDistance = 2"),
-    Mutant(
-        f"{INCLUDE}/window/distinct_window.hpp", "(window + resolution_ - 1) / resolution_", "window / resolution_ + 1"
-    ),
+    Mutant(f"{INCLUDE}/window/bucket_ring.hpp", "(window + resolution_ - 1) / resolution_", "window / resolution_ + 1"),
+    Mutant(f"{INCLUDE}/window/member_bucket.hpp", "kMostHashes = 8", "kMostHashes = 7"),
+    Mutant(f"{INCLUDE}/base/fixed_sum.hpp", "rest == half && (whole & 1U) != 0", "rest == half"),
     Mutant(
         f"{INCLUDE}/queue/mpmc_queue.hpp",
         "while (power < capacity) power *= 2;",

@@ -12,15 +12,20 @@
 #include <engagehub/window/distinct_window.hpp>
 
 #include "tests/support/bytes.hpp"
+#include "tests/support/failing_new.hpp"
 
 using engagehub::Corrupted;
 using engagehub::DistinctWindow;
 using engagehub::HyperLogLog;
 using engagehub::Incompatible;
+using engagehub::Interval;
 using engagehub::InvalidArgument;
 using engagehub::InvalidType;
+using engagehub::ItemHash;
 using engagehub::ItemView;
+using engagehub_tests::allocations;
 using engagehub_tests::check_damage;
+using engagehub_tests::fail_at_every_allocation;
 using engagehub_tests::from_hex;
 using engagehub_tests::to_hex;
 
@@ -39,10 +44,10 @@ struct Event {
 };
 
 // What the answer must be: one sketch of the accepted events of the interval.
-HyperLogLog recount(const std::vector<Event>& accepted, DistinctWindow::Interval interval, unsigned p) {
+HyperLogLog recount(const std::vector<Event>& accepted, Interval interval, unsigned p) {
     HyperLogLog sketch(p);
     for (const Event& event : accepted) {
-        if (event.at >= interval.start && event.at < interval.end) sketch.add(number(event.member));
+        if (event.at >= interval.start && event.at < interval.end) sketch.add_hash(sketch.hash()(number(event.member)));
     }
     return sketch;
 }
@@ -87,6 +92,7 @@ TEST_CASE("DistinctWindow answers as a recount of the interval that it names") {
                  {now, *newest, *newest - 3 * resolution, *newest + 2 * resolution, *newest - 100 * resolution}) {
                 const auto interval = window.interval(length, at);
                 REQUIRE(window.collect(length, at) == recount(accepted, interval, 8));
+                REQUIRE(window.answer(length, at) == recount(accepted, interval, 8).answer());
                 REQUIRE(interval.end % resolution == 0);
                 REQUIRE(interval.start % resolution == 0);
                 REQUIRE(at < interval.end);
@@ -96,6 +102,168 @@ TEST_CASE("DistinctWindow answers as a recount of the interval that it names") {
             }
         }
     }
+}
+
+TEST_CASE("DistinctWindow's answers don't depend on the unions that it keeps") {
+    std::mt19937_64 random(7);
+    std::size_t most_kept = 0;
+    for (int round = 0; round < 6; ++round) {
+        const unsigned p = 9 + static_cast<unsigned>(random() % 3);  // dense buckets, so that unions are worth keeping
+        const auto buckets = static_cast<std::int64_t>(20 + random() % 100);
+        DistinctWindow window(buckets * kSecond, kSecond, p);
+        DistinctWindow unasked = window;
+        std::vector<Event> accepted;
+        std::int64_t now = -30 * kSecond;
+        const auto add = [&](std::int64_t member, std::int64_t at) {
+            const bool is_counted = window.add(number(member), at);
+            REQUIRE(is_counted == unasked.add(number(member), at));
+            if (is_counted) accepted.push_back({member, at});
+        };
+        for (int step = 0; step < 120; ++step) {
+            switch (random() % 10) {
+                case 0:  // a jump ahead
+                    now += static_cast<std::int64_t>(random() % 40) * kSecond;
+                    break;
+                case 1: {  // a stretch in any order, late events among them
+                    for (int i = 0; i < 300; ++i)
+                        add(static_cast<std::int64_t>(random() % 5'000),
+                            now -
+                                static_cast<std::int64_t>(
+                                    random() % static_cast<std::uint64_t>((buckets + 5) * kSecond)));
+                    break;
+                }
+                case 2: {  // another window's events
+                    DistinctWindow other(buckets * kSecond, kSecond, p);
+                    for (int i = 0; i < 200; ++i) {
+                        const Event event{
+                            static_cast<std::int64_t>(random() % 5'000),
+                            now - static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(9 * kSecond))};
+                        if (other.add(number(event.member), event.at)) accepted.push_back(event);
+                    }
+                    window.merge(other);
+                    unasked.merge(other);
+                    break;
+                }
+                case 3: window = DistinctWindow(window); break;
+                case 4: window = DistinctWindow::from_bytes(window.to_bytes()); break;
+                default:
+                    now += static_cast<std::int64_t>(random() % (2 * kSecond));
+                    for (int i = 0; i < 200; ++i) add(static_cast<std::int64_t>(random() % 5'000), now);
+            }
+            for (const std::int64_t length :
+                 {window.span(), 5 * kSecond, 1 + static_cast<std::int64_t>(random() % 20) * kSecond}) {
+                for (const std::int64_t at : {now, now - 3 * kSecond}) {
+                    const auto expected = recount(accepted, window.interval(length, at), p).answer();
+                    REQUIRE(window.answer(length, at) == expected);
+                    REQUIRE(window.answer(length, at, 1.0).estimate == expected.estimate);
+                }
+            }
+            REQUIRE(window == unasked);
+            REQUIRE(window.to_bytes() == unasked.to_bytes());
+            most_kept = std::max(most_kept, window.nbytes() - DistinctWindow(window).nbytes());
+        }
+    }
+    CHECK(most_kept > 8'192);
+}
+
+TEST_CASE("DistinctWindow's series has the estimate of each bucket") {
+    DistinctWindow window(4 * kHour, kHour);
+    for (int i = 0; i < 20; ++i) window.add(number(i), 0);
+    window.add(number(1), 2 * kHour);
+    const auto series = window.series(4 * kHour, 3 * kHour);
+    REQUIRE(series.size() == 4);
+    for (std::int64_t hour = 0; hour < 4; ++hour)
+        CHECK(series[static_cast<std::size_t>(hour)] == window.answer(kHour, hour * kHour).estimate);
+    CHECK(series[1] == 0.0);
+    CHECK(window.series(kHour, 9 * kHour) == std::vector<double>{0.0});
+    CHECK(
+        window.series(kHour, -9 * kHour).empty() ==
+        (window.interval(kHour, -9 * kHour).start == window.interval(kHour, -9 * kHour).end));
+}
+
+TEST_CASE("DistinctWindow says what it takes, and takes little") {
+    std::mt19937_64 random(8);
+    const auto check = [](DistinctWindow window, std::size_t most) {  // a copy, which holds no more room than it needs
+        CHECK(window.nbytes() <= most);
+        allocations.requested = 0;
+        const DistinctWindow copy(window);
+        CHECK(allocations.requested + sizeof copy == copy.nbytes());
+        allocations.requested = 0;
+    };
+    for (const std::int64_t buckets : {60, 24, 31}) {
+        DistinctWindow dense(buckets * kMinute, kMinute);
+        for (std::int64_t bucket = 0; bucket < 2 * buckets; ++bucket) {
+            for (int i = 0; i < 8'000; ++i)
+                dense.add(number(static_cast<std::int64_t>(random() % 100'000)), bucket * kMinute);
+        }
+        for (std::int64_t length = 1; length <= buckets; ++length)
+            dense.answer(length * kMinute, (2 * buckets - 1) * kMinute);
+        CHECK(dense.nbytes() > static_cast<std::size_t>(buckets) * 16'384);
+        CHECK(dense.nbytes() <= 2 * 1'048'576);
+        check(dense, 2 * 1'048'576);
+
+        for (const std::int64_t spread : {std::int64_t{1}, std::int64_t{11}, buckets}) {
+            DistinctWindow few(buckets * kMinute, kMinute);
+            for (std::int64_t i = 0; i < 3 * buckets; ++i) few.add(number(i), i * kMinute);  // the ring has turned
+            for (std::int64_t i = 0; i < 100; ++i) few.add(number(i), (5 * buckets + i % spread) * kMinute);
+            for (std::int64_t length = 1; length <= buckets; ++length)
+                few.answer(length * kMinute, (6 * buckets - 1) * kMinute);
+            CHECK(few.nbytes() < 8'192);
+            check(few, 8'192);
+        }
+    }
+}
+
+TEST_CASE("DistinctWindow knows its members by the hash that it was given") {
+    const auto key = ItemHash::keyed({1, 2});
+    for (const ItemHash& hash : {ItemHash::redis(), ItemHash::redis_decimal(), ItemHash::postgresql(), key}) {
+        DistinctWindow window(kHour, kMinute, 6, hash);
+        HyperLogLog sketch(6, hash);
+        for (std::int64_t i = 0; i < 300; ++i) {
+            window.add(number(i), i % 3 * kMinute);
+            sketch.add_hash(hash(number(i)));
+        }
+        CHECK(window.hash() == hash);
+        CHECK(window.collect(kHour, 2 * kMinute) == sketch);
+        DistinctWindow other(kHour, kMinute, 6, ItemHash::keyed({1, 3}));
+        CHECK_THROWS_AS(window.merge(other), Incompatible);
+        CHECK(DistinctWindow::from_bytes(window.to_bytes(), hash == key ? key : ItemHash()) == window);
+    }
+    DistinctWindow window(kHour, kMinute, 6, key);
+    window.add(number(1), 0);
+    CHECK_THROWS_AS(DistinctWindow::from_bytes(window.to_bytes()), Incompatible);
+    CHECK_THROWS_AS(DistinctWindow::from_bytes(window.to_bytes(), ItemHash::keyed({1, 3})), Incompatible);
+    CHECK_THROWS_AS(DistinctWindow::from_bytes(DistinctWindow(kHour, kMinute).to_bytes(), key), Incompatible);
+}
+
+TEST_CASE("DistinctWindow changes nothing where there is no memory for it") {
+    const auto window_of = [](std::int64_t members) {
+        DistinctWindow window(20 * kMinute, kMinute, 10);
+        for (std::int64_t i = 0; i < members; ++i) window.add(number(i), i % 17 * kMinute);
+        window.answer(20 * kMinute, 16 * kMinute);
+        return window;
+    };
+    std::size_t failures = 0;
+    for (const std::int64_t members : {0, 1, 17 * 8, 17 * 9, 17 * 200}) {
+        DistinctWindow window = window_of(members);
+        const DistinctWindow other = window_of(17 * 30);
+        const std::string before = window.to_bytes();
+        const auto unchanged = [&] { REQUIRE(window.to_bytes() == before); };
+        failures += fail_at_every_allocation([&] { DistinctWindow(window).add(number(-1), 3 * kMinute); }, unchanged);
+        failures += fail_at_every_allocation([&] { window.answer(19 * kMinute, 16 * kMinute); }, unchanged);
+        failures += fail_at_every_allocation([&] { DistinctWindow(window).merge(other); }, unchanged);
+        // A member that is new to a bucket and to the unions that hold it.
+        DistinctWindow full = window_of(members);
+        for (std::int64_t member = -1; member > -30; --member) {
+            const std::string held = full.to_bytes();
+            failures += fail_at_every_allocation(
+                [&] { full.add(number(member), -member % 25 * kMinute); }, [&] { REQUIRE(full.to_bytes() == held); });
+            const auto covered = full.interval(20 * kMinute, 24 * kMinute);
+            REQUIRE(full.answer(20 * kMinute, 24 * kMinute) == full.collect(20 * kMinute, 24 * kMinute).answer());
+            REQUIRE(covered.end == 25 * kMinute);
+        }
+    }
+    CHECK(failures > 50);
 }
 
 TEST_CASE("DistinctWindow gives up what is older than its span, and answers the past from what it holds") {
@@ -213,6 +381,30 @@ TEST_CASE("DistinctWindow's bytes are golden, read back, and every damage is ref
     CHECK(window.late() == 1);
     CHECK(
         to_hex(window.to_bytes()) ==
+        "4548445702"
+        "00a493d600000000"
+        "02000000"
+        "04"
+        "02"
+        "00"
+        "0100000000000000"
+        "02000000"
+        "0100000000000000"
+        "013367d48c54832c6f"
+        "0200000000000000"
+        "01ba2eb2e561ad0779"
+        "2596573d");
+    CHECK(DistinctWindow::from_bytes(window.to_bytes()) == window);
+    check_damage(window.to_bytes(), [](const std::string& bytes) { DistinctWindow::from_bytes(bytes); });
+    std::mt19937_64 random(3);
+    DistinctWindow large(31 * kDay, kDay, 12);
+    for (int i = 0; i < 20'000; ++i)
+        large.add(number(i), static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(31 * kDay)));
+    CHECK(DistinctWindow::from_bytes(large.to_bytes()) == large);
+}
+
+TEST_CASE("DistinctWindow reads what its first version wrote") {
+    const DistinctWindow window = DistinctWindow::from_bytes(from_hex(
         "4548445701"
         "00a493d600000000"
         "02000000"
@@ -228,14 +420,19 @@ TEST_CASE("DistinctWindow's bytes are golden, read back, and every damage is ref
         "0402000000"
         "01000000"
         "010a0000"
-        "a2b638e3");
-    CHECK(DistinctWindow::from_bytes(window.to_bytes()) == window);
-    check_damage(window.to_bytes(), [](const std::string& bytes) { DistinctWindow::from_bytes(bytes); });
-    std::mt19937_64 random(3);
-    DistinctWindow large(31 * kDay, kDay, 12);
-    for (int i = 0; i < 20'000; ++i)
-        large.add(number(i), static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(31 * kDay)));
-    CHECK(DistinctWindow::from_bytes(large.to_bytes()) == large);
+        "a2b638e3"));
+    CHECK(window.span() == 2 * kHour);
+    CHECK(window.late() == 1);
+    CHECK(window.hash() == ItemHash());
+    const auto estimate = [&](std::int64_t at) { return window.collect(kHour, at).estimate(); };
+    CHECK(estimate(kHour) == doctest::Approx(1.0).epsilon(0.05));
+    CHECK(estimate(2 * kHour) == doctest::Approx(1.0).epsilon(0.05));
+    DistinctWindow twice = window;
+    twice.merge(window);
+    CHECK(twice.collect(2 * kHour, 2 * kHour) == window.collect(2 * kHour, 2 * kHour));
+    twice.add(ItemView::of(std::string_view("eve")), 2 * kHour);
+    CHECK(twice.collect(kHour, 2 * kHour).estimate() == doctest::Approx(2.0).epsilon(0.1));
+    CHECK(DistinctWindow::from_bytes(twice.to_bytes()) == twice);
 }
 
 TEST_CASE("DistinctWindow refuses states that no window has, though the checksum is right") {
@@ -244,81 +441,71 @@ TEST_CASE("DistinctWindow refuses states that no window has, though the checksum
         writer.put_raw(from_hex(hex));
         return DistinctWindow::from_bytes(engagehub::seal(std::move(writer)));
     };
-    const std::string head =
-        "4548445701"
+    const std::string shape =
+        "4548445702"
         "40420f0000000000"
-        "02000000"
-        "04"
-        "01"
-        "0000000000000000";  // two seconds, p 4, ints
-    const std::string sketch =
-        "0401000000"
-        "01000000"
-        "01030000";
+        "02000000";  // two seconds
     const std::string none = "0000000000000000";
-    CHECK(read(head + "01000000" + "0500000000000000" + sketch).interval(kSecond, 5 * kSecond).end == 6 * kSecond);
+    const std::string head = shape + "04" + "01" + "00" + none;  // p 4, ints, the hash of Redis, none late
+    const std::string one =
+        "01"
+        "0700000000000000";
+    const std::string bucket = "0500000000000000" + one;
+    CHECK(read(head + "01000000" + bucket).interval(kSecond, 5 * kSecond).end == 6 * kSecond);
     const auto refuse = [&](const std::string& hex) { CHECK_THROWS_AS(read(hex), Corrupted); };
-    refuse(head + "02000000" + "0500000000000000" + sketch + "0500000000000000" + sketch);  // one bucket twice
-    refuse(head + "02000000" + "0500000000000000" + sketch + "0400000000000000" + sketch);  // descending
-    refuse(head + "02000000" + "0500000000000000" + sketch + "0700000000000000" + sketch);  // older than the ring
-    refuse(head + "02000000" + "0500000000000000" + sketch);                                // one missing
-    refuse(head + "ffffffff" + "0500000000000000" + sketch);
-    refuse(head + "00000000");                                // a kind without buckets
-    refuse(head + "01000000" + "ffffffffffffff7f" + sketch);  // the end of time
-    refuse(
-        head + "01000000" + "0500000000000000" +
-        "0501000000"
-        "01000000"
-        "01030000");  // another p
-    refuse(
-        head + "01000000" + "0500000000000000" +
-        "0402000000"
-        "01000000"
-        "01030000");  // another kind
-    refuse(
-        head + "01000000" + "0500000000000000" +
-        "0400000000"
-        "00000000");  // an empty bucket
-    refuse(
-        "4548445701" + none +
-        "02000000"
-        "04"
-        "00" +
-        none + "00000000");  // resolution 0
-    refuse(
-        "4548445701"
-        "ffffffffffffff7f"
-        "02000000"
-        "04"
-        "00" +
-        none + "00000000");  // absurd resolution
-    refuse(
-        "4548445701"
-        "40420f0000000000"
-        "00000000"
-        "04"
-        "00" +
-        none + "00000000");  // no buckets
-    refuse(
-        "4548445701"
-        "40420f0000000000"
-        "ffffffff"
-        "04"
-        "00" +
-        none + "00000000");  // absurd buckets
-    refuse(
-        "4548445701"
-        "40420f0000000000"
-        "02000000"
-        "13"
-        "00" +
-        none + "00000000");  // p 19
-    refuse(
-        "4548445701"
-        "40420f0000000000"
-        "02000000"
-        "04"
-        "00"
+    refuse(head + "02000000" + bucket + bucket);                    // one bucket twice
+    refuse(head + "02000000" + bucket + "0400000000000000" + one);  // descending
+    refuse(head + "02000000" + bucket + "0700000000000000" + one);  // older than the ring
+    refuse(head + "02000000" + bucket);                             // one missing
+    refuse(head + "ffffffff" + bucket);
+    refuse(head + "00000000");                             // a kind without buckets
+    refuse(head + "01000000" + "ffffffffffffff7f" + one);  // the end of time
+    const std::string hashes =
         "0100000000000000"
-        "00000000");  // late without events
+        "0200000000000000"
+        "0300000000000000"
+        "0400000000000000"
+        "0500000000000000"
+        "0600000000000000"
+        "0700000000000000"
+        "0800000000000000";
+    CHECK(read(head + "01000000" + "0500000000000000" + "08" + hashes).kind() == engagehub::ItemKind::kInteger);
+    refuse(head + "01000000" + "0500000000000000" + "09" + hashes + "0900000000000000");
+    refuse(
+        head + "01000000" + "0500000000000000" +
+        "02"
+        "0700000000000000"
+        "0700000000000000");  // one hash twice
+    refuse(
+        head + "01000000" + "0500000000000000" +
+        "02"
+        "0700000000000000"
+        "0600000000000000");  // descending
+    const auto with_sketch = [&](const HyperLogLog& sketch) {
+        engagehub::ByteWriter writer;
+        sketch.write(writer);
+        return head + "01000000" + "0500000000000000" + "00" + to_hex(writer.bytes());
+    };
+    const auto sketch_of = [](const HyperLogLog& empty, const ItemView& item) {
+        HyperLogLog sketch = empty;
+        sketch.add(item);
+        return sketch;
+    };
+    CHECK_NOTHROW(read(with_sketch(sketch_of(HyperLogLog(4), number(7)))));
+    refuse(with_sketch(HyperLogLog(4)));                                                  // empty
+    refuse(with_sketch(sketch_of(HyperLogLog(5), number(7))));                            // another p
+    refuse(with_sketch(sketch_of(HyperLogLog(4), ItemView::of(std::string_view("a")))));  // another kind
+    refuse(with_sketch(sketch_of(HyperLogLog(4, ItemHash::postgresql()), number(7))));    // another hash
+    const auto empty = [&](const std::string& resolution, const std::string& count, const std::string& p) {
+        return "4548445702" + resolution + count + p + "00" + "00" + none + "00000000";
+    };
+    CHECK_NOTHROW(read(empty("40420f0000000000", "02000000", "04")));
+    refuse(empty(none, "02000000", "04"));                                                // resolution 0
+    refuse(empty("ffffffffffffff7f", "02000000", "04"));                                  // absurd resolution
+    refuse(empty("40420f0000000000", "00000000", "04"));                                  // no buckets
+    refuse(empty("40420f0000000000", "ffffffff", "04"));                                  // absurd buckets
+    refuse(empty("40420f0000000000", "02000000", "13"));                                  // p 19
+    refuse(shape + "04" + "00" + "00" + "0100000000000000" + "00000000");                 // late without events
+    CHECK_THROWS_AS(read(shape + "04" + "00" + "04" + none + "00000000"), Incompatible);  // an unknown hash
+    CHECK_THROWS_AS(read("4548445703" + shape.substr(10) + "04" + "00" + "00" + none + "00000000"), Incompatible);
 }

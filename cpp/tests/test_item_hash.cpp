@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <doctest/doctest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <limits>
+#include <random>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include <engagehub/sketch/item_hash.hpp>
 
@@ -27,6 +32,30 @@ ItemHash read_back(const ItemHash& hash, const ItemHash& given = {}) {
 }
 
 }  // namespace
+
+TEST_CASE("murmur64a reads a text of any length as its definition does, and no byte beyond it") {
+    std::mt19937_64 random(1);
+    for (std::size_t length = 0; length < 40; ++length) {
+        std::vector<unsigned char> bytes(length);  // of its own size, so that a sanitizer sees the end
+        for (auto& byte : bytes) byte = static_cast<unsigned char>(random());
+        constexpr std::uint64_t kMultiplier = 0xc6a4a7935bd1e995ULL;
+        std::uint64_t hash = engagehub::kRedisHashSeed ^ (length * kMultiplier);
+        for (std::size_t word = 0; word < length; word += 8) {
+            std::uint64_t value = 0;
+            for (std::size_t i = word; i < std::min(word + 8, length); ++i)
+                value |= std::uint64_t{bytes[i]} << (8 * (i - word));
+            if (word + 8 <= length) {
+                value *= kMultiplier;
+                value = (value ^ (value >> 47U)) * kMultiplier;
+            }
+            hash = (hash ^ value) * kMultiplier;
+        }
+        hash = (hash ^ (hash >> 47U)) * kMultiplier;
+        hash ^= hash >> 47U;
+        REQUIRE(engagehub::murmur64a(bytes.data(), length) == hash);
+        if (length == 8) REQUIRE(engagehub::murmur64a_of_word(engagehub::detail::load_le64(bytes.data())) == hash);
+    }
+}
 
 TEST_CASE("murmur3_low gives the published hashes") {
     const auto hash = [](const std::string& bytes) { return engagehub::murmur3_low(bytes.data(), bytes.size()); };

@@ -23,6 +23,8 @@ std::vector<std::string> valid_bytes() {
     DecayedCountMin lately({3, 2}, HalfLife::of_micros(1'000'000));
     TopK trends(3, HalfLife::of_micros(1'000'000), {4, 2});
     DistinctWindow window(4'000'000, 1'000'000, 4);
+    DistinctWindow crowded = window;  // a bucket with more members than are kept one by one
+    TotalWindow totals(4'000'000, 1'000'000);
     for (std::int64_t i = 0; i < 12; ++i) {
         const std::string name = "member-" + std::to_string(i);
         const auto item = ItemView::of(std::string_view(name));
@@ -34,6 +36,8 @@ std::vector<std::string> valid_bytes() {
         lately.add(item, 1.0, i * 500'000);
         trends.add(item, 1.0, i * 500'000);
         window.add(item, i * 500'000);
+        crowded.add(item, 0);
+        totals.add(i % 2 == 0 ? Total::of(i) : Total::of(0.1), i * 500'000);
     }
     // The first version of the counts.
     std::string first = counts.to_bytes();
@@ -51,6 +55,8 @@ std::vector<std::string> valid_bytes() {
         lately.to_bytes(),
         trends.to_bytes(),
         window.to_bytes(),
+        crowded.to_bytes(),
+        totals.to_bytes(),
         to_redis(list),
         to_postgresql(asked),
         to_postgresql(asked, {4, 6, 0, true}),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from engagehub_core.queues import MpmcQueue
     from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
     from engagehub_core.sketches import Row, TopK
-    from engagehub_core.windows import DistinctWindow
+    from engagehub_core.windows import DistinctWindow, TotalWindow
 
 _MODULES = {
     "count_min": ("CountMinSketch",),
@@ -32,7 +32,7 @@ _MODULES = {
     "queues": ("MpmcQueue",),
     "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
     "sketches": ("Row", "TopK"),
-    "windows": ("DistinctWindow",),
+    "windows": ("DistinctWindow", "TotalWindow"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -51,6 +51,7 @@ __all__ = [
     "Row",
     "SkipList",
     "TopK",
+    "TotalWindow",
     "__version__",
 ]
 

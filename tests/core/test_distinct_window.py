@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import re
 import time
 import weakref
 from datetime import UTC, datetime, timedelta
@@ -235,6 +236,90 @@ def test_copies_are_equal_and_independent():
     with pytest.raises(TypeError):
         hash(window)
     assert repr(window) == "<DistinctWindow span=86400s resolution=3600s p=14 late=0>"
+
+
+def test_series_has_the_estimate_of_each_bucket():
+    window = DistinctWindow("4h", "1h", max_skew=None)
+    window.update(range(50), at=0)
+    window.update([7, 8], at=7200)
+    assert window.series(at=3 * 3600) == [window.estimate("1h", at=hour * 3600) for hour in range(4)]
+    assert [round(members) for members in window.series("2h", at=7200)] == [0, 2]
+
+
+@pytest.mark.parametrize("buckets", [60, 24, 31])
+def test_few_members_take_little_and_many_no_more_than_they_may(buckets):
+    window = DistinctWindow(buckets, 1, max_skew=None)
+    window.update(range(100), at=[member % buckets for member in range(100)])
+    lengths = range(1, buckets + 1)
+    for length in lengths:
+        window.estimate(length, at=buckets - 1)
+    assert window.nbytes < 8192
+    for second in range(buckets):
+        window.update(range(second * 5_000, second * 5_000 + 8_000), at=second)
+    for length in lengths:
+        window.estimate(length, at=buckets - 1)
+    assert buckets * 2**14 < window.nbytes <= 2 * 2**20
+
+
+def test_unions_that_are_kept_grow_with_events_in_any_order():
+    window = DistinctWindow(60, 1, p=10, max_skew=None)
+    window.update([i % 2_000 for i in range(60_000)], at=[i % 60 for i in range(60_000)])
+    for member in range(10_000, 10_600):
+        window.add(member, at=member % 60)
+        for length, at in ((60, 59), (7, 59), (13, 30), (1 + member % 60, 59)):
+            fresh = DistinctWindow.from_bytes(window.to_bytes()) if member % 50 == 0 else window.copy()
+            assert window.answer(length, at=at) == fresh.answer(length, at=at)
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"ints": "decimal"}, {"hash": "postgresql"}, {"key": bytes(range(16))}], ids=str
+)
+def test_members_are_known_by_the_hash_that_was_chosen(arguments):
+    window = DistinctWindow("1h", p=6, max_skew=None, **arguments)
+    sketch = HyperLogLog(6, **arguments)
+    window.update(range(200), at=0)
+    sketch.update(range(200))
+    assert window.estimate(at=0) == sketch.estimate()
+    assert (window.hash, window.ints) == (sketch.hash, sketch.ints)
+    for twin in (window.copy(), pickle.loads(pickle.dumps(window))):
+        assert twin == window
+        twin.merge(window)
+        assert twin == window
+    key = arguments.get("key")
+    data = window.to_bytes()
+    assert DistinctWindow.from_bytes(data, key) == window
+    assert key is None or key not in data
+    for other in ({}, {"ints": "decimal"}, {"hash": "postgresql"}, {"key": bytes(16)}):
+        if other != arguments:
+            with pytest.raises(Incompatible, match="hash"):
+                window.merge(DistinctWindow("1h", p=6, **other))
+    with pytest.raises(Incompatible, match="key"):
+        DistinctWindow.from_bytes(data, bytes(16))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"hash": "md5"},
+        {"ints": "text"},
+        {"key": b"short"},
+        {"hash": "postgresql", "key": bytes(16)},
+        {"hash": 3},
+        {"key": 3},
+    ],
+    ids=str,
+)
+def test_hashes_that_there_arent_are_refused(arguments):
+    with pytest.raises((InvalidArgument, InvalidType), match=next(iter(arguments)) + "|key"):
+        DistinctWindow("1h", **arguments)
+
+
+def test_the_first_version_of_the_format_is_read():
+    (first,) = re.findall(r"^\| 1 \| `([0-9a-f]+)` \|$", FORMAT_PAGE.read_text(), re.MULTILINE)
+    window = DistinctWindow.from_bytes(bytes.fromhex(first))
+    assert (window.span, window.late, window.hash) == (7200.0, 1, "redis")
+    assert [round(members) for members in window.series(at=7200)] == [1, 1]
+    assert DistinctWindow.from_bytes(window.to_bytes()) == window
 
 
 def test_a_clock_that_refers_back_is_collected():

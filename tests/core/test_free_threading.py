@@ -27,6 +27,7 @@ from engagehub_core import (
     MpmcQueue,
     SkipList,
     TopK,
+    TotalWindow,
 )
 from engagehub_core.errors import Corrupted, InvalidArgument, InvalidType, SinkError
 
@@ -314,6 +315,9 @@ def test_a_window_ends_in_the_state_of_one_thread(rounds):
     def look():
         estimate, low, high = shared.answer(at=AT + 7_200)
         assert low <= estimate <= high
+        assert shared.estimate("1h", at=AT) <= shared.estimate("2h", at=AT + 3_600) + 1
+        assert len(shared.series("3h", at=AT + 7_200)) == 3
+        assert shared.nbytes > 0
         assert pickle.loads(pickle.dumps(shared)).late == 0
         repr(shared.copy())
 
@@ -321,10 +325,48 @@ def test_a_window_ends_in_the_state_of_one_thread(rounds):
     assert shared.to_bytes() == alone.to_bytes()
 
 
+@pytest.mark.parametrize("rounds", [5, pytest.param(500, marks=pytest.mark.stress)])
+def test_totals_count_every_event_of_every_thread(rounds):
+    shared = TotalWindow("24h", max_skew=None)
+
+    def add():
+        for number in range(500):
+            assert shared.add(number, at=AT)
+
+    def update():
+        for _ in range(rounds):
+            assert shared.update([0.1] * 500, at=AT + 3_600) == 500
+
+    def merge():
+        other = TotalWindow("24h", max_skew=None)
+        other.update(range(10), at=AT + 7_200)
+        for _ in range(rounds):
+            shared.merge(other)
+
+    def look():
+        count = shared.count(at=AT + 7_200)
+        assert 0 <= count <= 1_000 + 510 * rounds
+        assert sum(shared.series("3h", at=AT + 7_200)) >= 0
+        assert pickle.loads(pickle.dumps(shared)).late == 0
+        repr(shared.copy())
+
+    until_done([add, add, update, merge], [look])
+    assert shared.count(at=AT + 7_200) == 1_000 + 510 * rounds
+    assert shared.series("3h", at=AT + 7_200) == [2 * sum(range(500)), 50.0 * rounds, 45 * rounds]
+
+
 @pytest.mark.parametrize(
     "made",
-    [Leaderboard, SkipList, HyperLogLog, CountMinSketch, TopK, lambda: DistinctWindow("24h")],
-    ids=["Leaderboard", "SkipList", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow"],
+    [
+        Leaderboard,
+        SkipList,
+        HyperLogLog,
+        CountMinSketch,
+        TopK,
+        lambda: DistinctWindow("24h"),
+        lambda: TotalWindow("24h"),
+    ],
+    ids=["Leaderboard", "SkipList", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "TotalWindow"],
 )
 def test_clearing_while_others_write_leaves_a_whole_object(made):
     shared = made()
@@ -341,7 +383,8 @@ def test_clearing_while_others_write_leaves_a_whole_object(made):
 
     until_done([add, add, clear], [lambda: repr(shared)])
     shared.clear()
-    shared.add("text", *more)  # the kind of item is free again
+    if not isinstance(shared, TotalWindow):
+        shared.add("text", *more)  # the kind of item is free again
 
 
 def test_two_objects_merge_into_each_other_at_once():
@@ -556,6 +599,7 @@ CONSTRUCTIONS = {
     "CountMinSketch": (CountMinSketch, (), {}),
     "TopK": (TopK, (), {}),
     "DistinctWindow": (DistinctWindow, ("24h",), {}),
+    "TotalWindow": (TotalWindow, ("24h",), {}),
     "MpmcQueue": (MpmcQueue, (8,), {}),
     "EventProcessor": (EventProcessor, (), {}),
 }

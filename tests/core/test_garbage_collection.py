@@ -14,6 +14,7 @@ CONSTRUCTIONS = (
     "CountMinSketch()",
     "TopK(5)",
     "DistinctWindow('1h')",
+    "TotalWindow('1h')",
     "MpmcQueue(8)",
     "EventProcessor(lambda batch: None)",
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engagehub_core import CountMinSketch, DistinctWindow, HyperLogLog, Leaderboard, SkipList, TopK
+from engagehub_core import CountMinSketch, DistinctWindow, HyperLogLog, Leaderboard, SkipList, TopK, TotalWindow
 
 CALLS = [
     (Leaderboard, lambda board: board.add("ada", 1)),
@@ -23,6 +23,9 @@ CALLS = [
     (TopK, lambda trends: trends.top()),
     (DistinctWindow, lambda window: window.add("ada")),
     (DistinctWindow, lambda window: window.late),
+    (TotalWindow, lambda window: window.add(1)),
+    (TotalWindow, lambda window: window.total()),
+    (TotalWindow, lambda window: TotalWindow("1h").merge(window)),
 ]
 
 

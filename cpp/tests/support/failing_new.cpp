@@ -7,6 +7,7 @@
 void* operator new(std::size_t size) {
     auto& state = engagehub_tests::allocations;
     if (size > state.largest) state.largest = size;
+    state.requested += size;
     if (state.until_failure == 0) throw std::bad_alloc();
     if (state.until_failure != UINT64_MAX) --state.until_failure;
     void* memory = std::malloc(size == 0 ? 1 : size);

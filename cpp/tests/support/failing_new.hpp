@@ -12,6 +12,7 @@ namespace engagehub_tests {
 struct Allocations {
     std::uint64_t until_failure = UINT64_MAX;  // this many succeed, the next one fails
     std::size_t largest = 0;                   // since the test set it to zero
+    std::size_t requested = 0;                 // in all, since then
 };
 
 inline thread_local Allocations allocations;

@@ -20,6 +20,7 @@
 #include <engagehub/sketch/redis_hyperloglog.hpp>
 #include <engagehub/sketch/top_k.hpp>
 #include <engagehub/window/distinct_window.hpp>
+#include <engagehub/window/total_window.hpp>
 
 #include "tests/support/require.hpp"
 
@@ -105,6 +106,18 @@ inline int read_all(std::string_view bytes) {
         require(interval.start <= interval.end, "an interval ends before it starts");
         window.add(item_for(window.kind()), 0);
         window.answer(window.resolution(), 0);
+        require(
+            window.answer(window.span(), 0) == window.collect(window.span(), 0).answer(),
+            "an answer isn't that of the buckets");
+    });
+    read += read_native<TotalWindow>(bytes, [](TotalWindow& window) {
+        const auto before = window.count(window.resolution(), 0);
+        try {
+            if (window.add(Total::of(0.5), 0))
+                require(window.count(window.resolution(), 0) == before + 1, "an event isn't counted");
+        } catch (const InvalidArgument&) {
+            // It holds as many as it can.
+        }
     });
     try {
         const HyperLogLog sketch = hyperloglog_from_redis(bytes);

@@ -8,6 +8,7 @@
 // Failure: none; an infinite estimate means that every register is as high as can be.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstddef>
@@ -79,9 +80,9 @@ inline double ultra_estimate(const Histogram& histogram, unsigned p) {
     constexpr int kMostSteps = 64;  // far more than ever needed
     for (int step = 0; step < kMostSteps; ++step) {
         double y = x * share(highest);
-        // Down to where the series is exact in double precision, then up again.
-        int halvings = 0;
-        for (; y > 0x1p-6; y *= 0.5) ++halvings;
+        // Down to at most 2^-6, where the series is exact in double precision, then up again.
+        int halvings = std::max(0, std::ilogb(y) + 7);
+        y = std::ldexp(y, -halvings);
         double phi = 1.0 - y * (0.5 - y * (1.0 / 12.0 - y * y * (1.0 / 720.0 - y * y / 30240.0)));
         const auto twice = [&] {
             phi = 2.0 * phi * phi / (2.0 * phi + y);
