@@ -30,28 +30,30 @@ public:
         if (rank > held) held = rank;
     }
 
-    unsigned rank(std::size_t index) const { return bytes_[index]; }
+    const std::array<std::uint8_t, kRegisters>& bytes() const { return bytes_; }
 
 private:
     std::array<std::uint8_t, kRegisters> bytes_{};
 };
 
 // A byte is 0 where nothing came, else four times (the largest rank + 1), plus 2 if the rank below it was seen, plus 1
-// if the one below that was. Unpacked it is a word with a bit for each rank that is known to have been seen: no branch.
+// if the one below that was. Unpacked it is a word with a bit for each rank that is known to have been seen.
 class UltraLogLogRegisters {
 public:
     void clear() { bytes_.fill(0); }
 
     void add(std::uint64_t hash) {
         std::uint8_t& held = bytes_[index_of(hash)];
+        const unsigned bit = rank_of(hash) + 1;
+        if (bit + 2 < held / 4U) return;  // too low to be known of
         // The bit of an empty byte is shifted out.
         const std::uint64_t seen = (4U | std::uint64_t{held} % 4U) << ((held / 4U - 2U) % 64U);
-        const std::uint64_t now = seen | std::uint64_t{2} << rank_of(hash);
+        const std::uint64_t now = seen | std::uint64_t{1} << bit;
         const auto largest = 63U - static_cast<unsigned>(__builtin_clzll(now));
         held = static_cast<std::uint8_t>(4U * largest + (now >> (largest - 2U)) % 4U);
     }
 
-    unsigned rank(std::size_t index) const { return bytes_[index] == 0 ? 0 : bytes_[index] / 4U - 1; }
+    const std::array<std::uint8_t, kRegisters>& bytes() const { return bytes_; }
 
 private:
     std::array<std::uint8_t, kRegisters> bytes_{};

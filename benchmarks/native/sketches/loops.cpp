@@ -28,11 +28,6 @@ void add_texts(Sketch& sketch, const char* const* texts, const std::size_t* size
     for (std::size_t i = 0; i < count; ++i) sketch.add(yardstick::redis_hash(texts[i], sizes[i]));
 }
 
-template <class Registers>
-void copy_ranks(const Registers& registers, std::uint8_t* ranks) {
-    for (std::size_t i = 0; i < yardstick::kRegisters; ++i) ranks[i] = static_cast<std::uint8_t>(registers.rank(i));
-}
-
 template <class Counts>
 void add_integers_to_all(Counts& counts, const std::int64_t* numbers, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) counts.add_to_all(yardstick::redis_hash(numbers[i]));
@@ -57,14 +52,14 @@ void hyperloglog_integers(const std::int64_t* numbers, std::size_t count) { add_
 void hyperloglog_texts(const char* const* texts, const std::size_t* sizes, std::size_t count) {
     add_texts(hyperloglog, texts, sizes, count);
 }
-void hyperloglog_ranks(std::uint8_t* ranks) { copy_ranks(hyperloglog, ranks); }
+const std::uint8_t* hyperloglog_bytes() { return hyperloglog.bytes().data(); }
 
 void ultraloglog_clear() { ultraloglog.clear(); }
 void ultraloglog_integers(const std::int64_t* numbers, std::size_t count) { add_integers(ultraloglog, numbers, count); }
 void ultraloglog_texts(const char* const* texts, const std::size_t* sizes, std::size_t count) {
     add_texts(ultraloglog, texts, sizes, count);
 }
-void ultraloglog_ranks(std::uint8_t* ranks) { copy_ranks(ultraloglog, ranks); }
+const std::uint8_t* ultraloglog_bytes() { return ultraloglog.bytes().data(); }
 
 void counts32_clear() { counts32.clear(); }
 void counts32_integers(const std::int64_t* numbers, std::size_t count) { add_integers(counts32, numbers, count); }
