@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -96,6 +97,7 @@ class _Stream:
     def __init__(self, plan: Plan) -> None:
         count = plan.short_calls
         self.names = names_of(min(_NAMES, count))
+        random.Random(plan.seed).shuffle(self.names)  # so that frequent ones don't lie side by side in memory
         of_before = frequencies(_EXPONENT, len(self.names), 10 * count, plan.seed)
         of_timed = frequencies(_EXPONENT, len(self.names), count, plan.seed + 1)
         self.before = [self.names[index] for index in stream(of_before, "random", plan.seed).tolist()]
