@@ -56,7 +56,8 @@ def is_near(estimate: float, truth: int) -> bool:
 def distinct(plan: Plan, keys: Keys) -> Iterator[Case]:
     """Yield the case of new items for sketches that hold as many others."""
     count = plan.short_calls
-    items = members_of(keys, 2 * count, plan.seed) if keys == "int" else names_of(2 * count)
+    # Objects that lie in memory in the order in which they come, as new ones do.
+    items = np.array(members_of("int", 2 * count, plan.seed)).tolist() if keys == "int" else names_of(2 * count)
     before, timed_items = items[:count], items[count:]
     peers = {name: _DISTINCT[name] for name in _FASTER[keys]}
     contenders = {"HyperLogLog": OurDistinct} | {
