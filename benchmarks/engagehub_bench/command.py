@@ -25,6 +25,7 @@ __all__ = ["bench"]
 _SIZES = "10000,100000,1000000"
 _QUICK_SIZES = "10000,100000"
 _REPEATS, _QUICK_REPEATS = 7, 3
+_STREAMS, _QUICK_STREAMS = 200, 10
 _WIDTH = 160
 #: Ten times what anybody has asked for; more would fill the memory of a common machine.
 _LARGEST = 100_000_000
@@ -65,23 +66,34 @@ def _peers(_context: click.Context, _option: click.Parameter, value: str) -> tup
     return names
 
 
+def _redis_url(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    if value is not None and (reason := redis_server.malformed(value)) is not None:
+        message = f"not the URL of a Redis server: {reason}"
+        raise click.BadParameter(message)
+    return value
+
+
 @click.command()
 @click.argument("names", metavar="[SUITE]...", nargs=-1, callback=_suites)
 @click.option("--list", "only_list", is_flag=True, help="Print suites and peers and end.")
-@click.option("--quick", is_flag=True, help="Shorter loops, 3 repeats, two sizes.")
-@click.option("--sizes", callback=_sizes, metavar="N,N…", help=f"Members of a board.  [default: {_SIZES}]")
+@click.option("--quick", is_flag=True, help="Shorter loops, 3 repeats, 10 streams, two sizes.")
+@click.option("--sizes", callback=_sizes, metavar="N,N…",
+              help=f"Members of a board, names in a stream, items of an error curve.  [default: {_SIZES}]")  # fmt: skip
 @click.option("--repeats", type=click.IntRange(min=1), help=f"How often each loop is timed.  [default: {_REPEATS}]")
+@click.option("--streams", type=click.IntRange(1, 100_000),
+              help=f"How many streams an error curve is measured on.  [default: {_STREAMS}]")  # fmt: skip
 @click.option("--peers", "asked", default="all", show_default=True, callback=_peers, metavar="all|none|NAME,NAME…",
               help="What to measure beside.")  # fmt: skip
-@click.option("--redis-url", metavar="URL", help="A server for the peer redis; one key of it is written and deleted.")
+@click.option("--redis-url", metavar="URL", callback=_redis_url,
+              help="A server for the peer redis; one key of it is written and deleted.")  # fmt: skip
 @click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
               help="Write raw samples, environment and verdicts.")  # fmt: skip
 @click.option("--plot", "plot_folder", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Draw cost against the number of members, as SVG and PNG.")  # fmt: skip
+              help="Draw costs and errors against sizes, as SVG and PNG.")  # fmt: skip
 @click.pass_context
 def bench(context: click.Context, names: tuple[str, ...], *, only_list: bool, quick: bool,
-          sizes: tuple[int, ...] | None, repeats: int | None, asked: tuple[str, ...], redis_url: str | None,
-          json_path: Path | None, plot_folder: Path | None) -> None:  # fmt: skip
+          sizes: tuple[int, ...] | None, repeats: int | None, streams: int | None, asked: tuple[str, ...],
+          redis_url: str | None, json_path: Path | None, plot_folder: Path | None) -> None:  # fmt: skip
     """Measure the library beside its peers, and say what must be reached.
 
     A row with a wrong answer makes the command end with 1; a demand that isn't reached is printed.
@@ -109,6 +121,7 @@ def bench(context: click.Context, names: tuple[str, ...], *, only_list: bool, qu
         repeats=repeats or (_QUICK_REPEATS if quick else _REPEATS),
         quick=quick,
         peers=frozenset(lines),
+        streams=streams or (_QUICK_STREAMS if quick else _STREAMS),
     )
     where = environment.described()
     began = perf_counter()
@@ -116,7 +129,7 @@ def bench(context: click.Context, names: tuple[str, ...], *, only_list: bool, qu
     run = record.Record(
         environment=where,
         options={"suites": list(names), "sizes": list(plan.sizes), "repeats": plan.repeats, "quick": plan.quick,
-                 "seed": plan.seed},
+                 "streams": plan.streams, "seed": plan.seed},
         peers=lines,
         absent=absent,
         noise=noise.judged(cases),

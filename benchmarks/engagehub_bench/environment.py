@@ -18,7 +18,18 @@ from engagehub_core import __version__
 __all__ = ["checkout", "described"]
 
 _OPTIMISATIONS = {"pgo": "--enable-optimizations", "lto": "--with-lto"}
-_LIBRARIES = ("numpy", "sortedcontainers", "redis", "matplotlib", "click", "rich")
+_LIBRARIES = (
+    "numpy",
+    "sortedcontainers",
+    "redis",
+    "datasketches",
+    "rhll",
+    "HLL",
+    "bounter",
+    "matplotlib",
+    "click",
+    "rich",
+)
 
 
 def checkout() -> Path | None:

@@ -14,13 +14,15 @@ class Plan:
     Attributes
     ----------
     sizes : tuple of int
-        Members of a board, ascending.
+        Members of a board, names in a stream, items of the longest error curve; ascending.
     repeats : int
         How often each loop is timed.
     quick : bool
         Shorter loops.
     peers : frozenset of str
         Names of the peers that are asked for and there.
+    streams : int
+        How many streams an error curve is measured on.
     seed : int
         Of every workload.
     """
@@ -29,12 +31,23 @@ class Plan:
     repeats: int
     quick: bool
     peers: frozenset[str]
+    streams: int = 1
     seed: int = 1
 
     @property
     def operations(self) -> int:
         """How many single calls a timed loop makes."""
         return 4_000 if self.quick else 20_000
+
+    @property
+    def short_calls(self) -> int:
+        """How many calls a timed loop makes where one takes some nanoseconds."""
+        return 10_000 if self.quick else 100_000
+
+    @property
+    def long_stream(self) -> int:
+        """How many items a stream holds whose frequencies are estimated."""
+        return 100_000 if self.quick else 10_000_000
 
     @property
     def long_batch(self) -> int:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Record", "read", "write"]
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass

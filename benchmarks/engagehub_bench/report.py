@@ -22,7 +22,8 @@ def print_record(console: Console, record: Record) -> None:
     """Print where a run was made, all of its cases, and what is wrong with them."""
     _print_environment(console, record)
     for case in record.cases:
-        _print_case(console, case)
+        if case.printed:
+            _print_case(console, case)
     claims = [claim for case in record.cases for row in case.rows for claim in row.claims]
     reached = sum(claim.reached is True for claim in claims)
     undecided = sum(claim.reached is None for claim in claims)
@@ -56,7 +57,7 @@ def _print_environment(console: Console, record: Record) -> None:
 
 
 def _print_case(console: Console, case: Case) -> None:
-    size = f", {case.size:,} members" if case.size else ""
+    size = f", {case.size:,} {case.counted}" if case.size else ""
     console.print()
     console.print(Text(f"{case.name}{size} ({case.unit})", style="bold"))
     table = Table()
@@ -99,4 +100,6 @@ def _claim_cells(claim: Claim | None) -> list[str]:
 def _number(value: float, unit: Unit) -> str:
     if unit == "ns" and value < 1_000:
         return f"{value:.1f}"
+    if unit == "%":
+        return f"{value:.4f}"
     return f"{value:,.1f}" if unit == "bytes" else f"{value:,.0f}"

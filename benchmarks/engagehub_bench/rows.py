@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from engagehub_bench.timing import Timed
 
-__all__ = ["Case", "Claim", "Planned", "Row", "Unit", "absolute", "against"]
+__all__ = ["Case", "Claim", "Planned", "Row", "Unit", "absent", "absolute", "against", "undecided"]
 
-Unit = Literal["ns", "bytes", "per second"]
+Unit = Literal["ns", "bytes", "per second", "%"]
 
 
 @dataclass(frozen=True)
@@ -103,17 +103,23 @@ class Case:
     name : str
         ``suite/operation/variant``.
     size : int or None
-        How many members.
+        How many members, or what else is counted.
     unit : str
         Of the samples.
     rows : list of Row
         Ours first.
+    counted : str
+        What the size is a number of.
+    printed : bool
+        False for a point of a curve that plots and the JSON file have, but no table.
     """
 
     name: str
     size: int | None
     unit: Unit
     rows: list[Row] = field(default_factory=list)
+    counted: str = "members"
+    printed: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values."""
@@ -127,7 +133,7 @@ class Case:
             spread = row["latency"]
             claims = [Claim(**claim) for claim in row["claims"]]
             rows.append(Row(**{**row, "latency": Latency(**spread) if spread else None, "claims": claims}))
-        return cls(value["name"], value["size"], value["unit"], rows)
+        return cls(**{**value, "rows": rows})
 
 
 @dataclass(frozen=True)
@@ -157,7 +163,7 @@ def against(text: str, ours: Row, peer: Row, *, at_most: float) -> Claim:
         empty loop.
     """
     if min(ours.samples, default=0.0) <= 0 or min(peer.samples, default=0.0) <= 0:
-        return Claim(text, at_most, 0.0, 0.0, 0.0, None)
+        return undecided(text, at_most)
     ratio = ratio_of_medians(ours.samples, peer.samples)
     reached = ratio.value <= at_most if _counts(ours) and _counts(peer) else None
     return Claim(text, at_most, ratio.value, ratio.low, ratio.high, reached)
@@ -171,6 +177,16 @@ def absolute(text: str, row: Row, samples: Sequence[float], limit: float, *, at_
     ratio = ratio_of_medians(samples, [1.0] * len(samples))
     reached = ratio.value >= limit if at_least else ratio.value <= limit
     return Claim(text, limit, ratio.value, ratio.low, ratio.high, reached if _counts(row) else None)
+
+
+def undecided(text: str, limit: float) -> Claim:
+    """Return a claim that this run can't decide."""
+    return Claim(text, limit, 0.0, 0.0, 0.0, None)
+
+
+def absent(name: str) -> Row:
+    """Return the row of a contender that isn't here, against which nothing is decided."""
+    return Row(name, note="peer missing")
 
 
 def _counts(row: Row) -> bool:

@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["START", "WEEK", "Changes", "Keys", "Population", "members_of"]
+__all__ = ["START", "WEEK", "Changes", "Keys", "Population", "members_of", "names_of"]
 
 Keys = Literal["int", "str"]
 
@@ -42,6 +42,11 @@ def members_of(keys: Keys, size: int, seed: int = 1) -> list[int] | list[str]:
         numbers.append(number)
     draw.shuffle(numbers)
     return numbers if keys == "int" else [f"member-{number:x}" for number in numbers]
+
+
+def names_of(size: int) -> list[str]:
+    """Return different texts of twelve bytes, from the ten-millionth on of more."""
+    return [f"name-{number:07}" for number in range(size)]
 
 
 @dataclass

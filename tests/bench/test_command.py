@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from click.testing import CliRunner, Result
 
-from engagehub_bench import environment, record
+from engagehub_bench import environment, peers, record, suites
 from engagehub_bench.boards import OurBoard
-from engagehub_bench.peers import yardsticks
+from engagehub_bench.peers import redis_server, yardsticks
 from engagehub_bench.peers.plain_dict import DictScores
 from engagehub_bench.rows import Case, Planned, Row
 from engagehub_bench.suites.leaderboard import single_calls
@@ -45,7 +46,7 @@ def calls_only(monkeypatch: pytest.MonkeyPatch):
 def test_list_names_suites_and_peers():
     result = bench("--list")
     assert result.exit_code == 0
-    for name in ("leaderboard", "calibration", "dict", "sorted_list", "native", "redis"):
+    for name in (*suites.NAMES, *peers.NAMES):
         assert name in result.output
     assert "not here: no --redis-url was given" in result.output
 
@@ -62,8 +63,12 @@ def test_extra_is_named_where_it_is_missing(arguments: tuple[str, ...], what: st
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("leaderbord",), "there is no suite 'leaderbord'; there are: calibration, leaderboard"),
-        (("--peers", "dict,btree"), "there is no peer 'btree'; there are: dict, native, redis, sorted_list"),
+        (("leaderbord",), "there is no suite 'leaderbord'; there are: accuracy, calibration, leaderboard, sketches"),
+        (
+            ("--peers", "dict,btree"),
+            f"there is no peer 'btree'; there are: {', '.join(peers.NAMES)}",
+        ),
+        (("--streams", "0"), "0 is not in the range 1<=x<=100000"),
         (("--sizes", "many"), "sizes must be whole numbers with commas between them, got 'many'"),
         (("--sizes", "100,1"), "a size must be from 20 to 100,000,000, got 1"),
         (("--sizes", "100,99999999999999999999"), "a size must be from 20 to 100,000,000, got 99999999999999999999"),
@@ -115,9 +120,9 @@ def test_dictionary_and_sorted_list_stand_beside_the_board(tmp_path):
 
 
 @pytest.mark.usefixtures("calls_only")
-@pytest.mark.parametrize("peers", ["none", "dict"])
-def test_wrong_contender_fails_its_row_and_the_run(peers: str, monkeypatch: pytest.MonkeyPatch, tmp_path):
-    contender = OurBoard if peers == "none" else DictScores
+@pytest.mark.parametrize("asked", ["none", "dict"])
+def test_wrong_contender_fails_its_row_and_the_run(asked: str, monkeypatch: pytest.MonkeyPatch, tmp_path):
+    contender = OurBoard if asked == "none" else DictScores
     right = contender.scores
 
     def wrong(self, members, at):
@@ -126,9 +131,9 @@ def test_wrong_contender_fails_its_row_and_the_run(peers: str, monkeypatch: pyte
 
     monkeypatch.setattr(contender, "scores", wrong)
     path = tmp_path / "run.json"
-    result = bench("leaderboard", *TINY, "--peers", peers, "--json", str(path))
+    result = bench("leaderboard", *TINY, "--peers", asked, "--json", str(path))
     assert result.exit_code == 1
-    name = "Leaderboard" if peers == "none" else "dict"
+    name = "Leaderboard" if asked == "none" else "dict"
     assert f"WRONG ANSWERS: leaderboard/add/int at 200: {name}" in result.output
     run = record.read(path)
     (adds,) = (case for case in run.cases if case.name == "leaderboard/add/int")
@@ -170,6 +175,29 @@ def test_server_that_is_not_there_is_absent(tmp_path):
     )
     assert result.exit_code == 0, result.output
     assert record.read(path).absent["redis"].startswith("the server doesn't answer")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("nonsense", "Redis URL must specify one of the following schemes"),
+        ("redis://127.0.0.1:port", "Port could not be cast to integer"),
+        ("redis://127.0.0.1?db=x", "Invalid value for 'db'"),
+        ("redis://127.0.0.1?colour=red", "unexpected keyword argument 'colour'"),
+    ],
+)
+def test_what_is_no_url_of_a_server_is_refused(url: str, reason: str):
+    pytest.importorskip("redis", reason="redis-py isn't installed: it is of the extra bench")
+    result = bench("--list", "--redis-url", url)
+    assert result.exit_code == 2
+    output = " ".join(result.output.split())
+    assert "Invalid value for '--redis-url': not the URL of a Redis server: " in output
+    assert reason in output
+
+
+def test_url_without_a_client_is_left_to_the_peer(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "redis", None)
+    assert redis_server.malformed("nonsense") is None
 
 
 def test_driver_is_compiled_once_and_right():
@@ -215,3 +243,17 @@ def test_plots_are_drawn_for_what_has_two_sizes(tmp_path):
     written = plot([*cases, Case("leaderboard/top(10), flat", None, "ns"), cases[0]], tmp_path / "plots")
     assert {path.name for path in written} == {"leaderboard-add-int.svg", "leaderboard-add-int.png"}
     assert all(path.stat().st_size > 1_000 for path in written)
+
+
+def test_plots_of_errors_are_small_and_the_same_again(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib isn't installed: it is of the extra bench")
+    from engagehub_bench.plots import plot
+
+    cases = [
+        Case("accuracy/bias", 10 + size, "%", [Row("HyperLogLog", [error]), Row("theory, flat", [0.0]), Row("absent")])
+        for size, error in enumerate([-0.5, 0.0, 0.5] * 40)
+    ]
+    first, second = (plot(cases, tmp_path / name) for name in ("first", "second"))
+    assert [path.name for path in first] == ["accuracy-bias.svg", "accuracy-bias.png"]
+    assert first[0].read_bytes() == second[0].read_bytes()
+    assert first[0].stat().st_size < 150_000

@@ -106,7 +106,11 @@ def test_demand_whose_peer_cannot_be_compiled_stays_undecided():
 def test_run_survives_its_file(tmp_path):
     row = Row("ours", [1.5, 2.5], [0.5, 0.5], [70.0, 71.0], correct=True, latency=Latency(1, 2, 3, 4), note="µs «1»")
     row.claims.append(against("at most 2 × peer", row, Row("peer", [1.0, 2.0]), at_most=2))
-    cases = [Case("leaderboard/add/int", 100, "ns", [row, Row("absent")]), Case("calibration", None, "ns")]
+    cases = [
+        Case("leaderboard/add/int", 100, "ns", [row, Row("absent")]),
+        Case("accuracy/bias", 10, "%", counted="items", printed=False),
+        Case("calibration", None, "ns"),
+    ]
     run = record.Record({"cores": 2}, {"quick": True}, {"dict": "dict"}, {"redis": "no"}, judged(cases), 1.25, cases)
     path = tmp_path / "run.json"
     record.write(run, path)
@@ -117,5 +121,5 @@ def test_run_survives_its_file(tmp_path):
 def test_file_of_another_format_is_refused(tmp_path):
     path = tmp_path / "run.json"
     path.write_text('{"format": 0}')
-    with pytest.raises(ValueError, match="isn't a run of engagehub bench in format 1"):
+    with pytest.raises(ValueError, match="isn't a run of engagehub bench in format 2"):
         record.read(path)

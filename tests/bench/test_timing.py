@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
+from types import SimpleNamespace
 
 import pytest
 
 from engagehub_bench.calibration import put_ns
 from engagehub_bench.noise import is_noisy, judged
 from engagehub_bench.rows import Case, Row
-from engagehub_bench.timing import Contestant, interleaved, without_collector
+from engagehub_bench.timing import Contestant, interleaved, interleaved_by_processor_time, without_collector
 
 
 class Played:
@@ -80,6 +81,18 @@ def test_the_collector_rests_while_the_clock_runs(played: Played):
     interleaved([Contestant("a", lambda: seen.append(gc.isenabled()), 1)], 2, clock=played, calibrate=lambda: 1.0)
     assert seen == [False] * 3
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(("resolution", "nanoseconds"), [(1e-9, 70.0), (0.015625, 500.0)])
+def test_time_of_the_thread_is_taken_where_it_is_fine(
+    resolution: float, nanoseconds: float, played: Played, monkeypatch: pytest.MonkeyPatch
+):
+    # Of the thread a loop takes 700 ns, of the wall 5,000: another process had the processor.
+    monkeypatch.setattr("engagehub_bench.timing.thread_time_ns", lambda: played.now)
+    monkeypatch.setattr("engagehub_bench.timing.perf_counter_ns", lambda: played.now * 5_000 // 700)
+    monkeypatch.setattr("engagehub_bench.timing.get_clock_info", lambda _: SimpleNamespace(resolution=resolution))
+    (timed,) = interleaved_by_processor_time([Contestant("a", played.loop("a", 700), 10)], 2)
+    assert timed.raw == [nanoseconds] * 2
 
 
 def test_calibration_leaves_the_collector_as_it_was():

@@ -14,8 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "Peer", "peer", "present"]
 
-NAMES = ("dict", "native", "redis", "sorted_list")
-_MODULES = {"dict": "plain_dict", "native": "yardsticks", "redis": "redis_server", "sorted_list": "sorted_list"}
+_MODULES = {
+    "bounter": "bounter_package",
+    "counter": "python_counter",
+    "datasketches": "data_sketches",
+    "dict": "plain_dict",
+    "hll": "hll_package",
+    "native": "yardsticks",
+    "redis": "redis_server",
+    "rhll": "rhll_package",
+    "sorted_list": "sorted_list",
+}
+NAMES = tuple(_MODULES)
 
 
 class Peer(Protocol):

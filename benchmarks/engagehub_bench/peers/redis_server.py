@@ -15,13 +15,26 @@ if TYPE_CHECKING:
 
     from engagehub_bench.workloads import Changes
 
-__all__ = ["SUMMARY", "RedisScores", "connected", "missing", "use", "version"]
+__all__ = ["SUMMARY", "RedisScores", "connected", "malformed", "missing", "use", "version"]
 
 SUMMARY = "ZINCRBY and ZREVRANK of a Redis server, pipelined by 100"
 
 _KEY = "engagehub:bench:scores"
 _PIPELINED = 100
 _urls: list[str] = []
+
+
+def malformed(url: str) -> str | None:
+    """Return what is wrong with a URL, or None: also where there is no client that could tell."""
+    try:
+        import redis  # noqa: PLC0415 - only where this peer takes part
+    except ImportError:
+        return None
+    try:
+        redis.Redis.from_url(url).connection_pool.make_connection()  # which only reads the options
+    except (TypeError, ValueError) as error:
+        return str(error)
+    return None
 
 
 def use(url: str) -> None:

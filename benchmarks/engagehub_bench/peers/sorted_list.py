@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
+
+from engagehub_bench.peers.distributions import line_of, missing_one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,16 +19,12 @@ SUMMARY = "a dict of sums beside a SortedList of (-sum, member)"
 
 def version() -> str:
     """Return the peer's line in the report."""
-    return f"sortedcontainers {version_of('sortedcontainers')}"
+    return line_of("sortedcontainers")
 
 
 def missing() -> str | None:
     """Return why the peer can't take part, or None."""
-    try:
-        version_of("sortedcontainers")
-    except PackageNotFoundError:
-        return "sortedcontainers isn't installed"
-    return None
+    return missing_one("sortedcontainers")
 
 
 class SortedScores:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FLAGS", "SUMMARY", "Measured", "compiled", "compiler", "measured", "missing", "version"]
 
-SUMMARY = "counted blocks with AVX2, a classic skip list and absl::btree_set, in C++"
+SUMMARY = "counted blocks with AVX2, a classic skip list, absl::btree_set and bare sketches, in C++"
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=off")
 
 
@@ -67,8 +67,15 @@ def missing() -> str | None:
     return None if compiler() else "there is no C++ compiler"
 
 
-def compiled() -> Path:
-    """Return the driver, compiled anew where a source or the command has changed.
+def compiled(part: str = "", *, shared: bool = False) -> Path:
+    """Return a program, compiled anew where a source or the command has changed.
+
+    Parameters
+    ----------
+    part : str
+        The folder of its sources below ``benchmarks/native``; none for the driver.
+    shared : bool
+        Whether it is a shared library.
 
     Raises
     ------
@@ -80,21 +87,21 @@ def compiled() -> Path:
         raise RuntimeError(missing())
     native = root / "benchmarks" / "native"
     headers = root / "cpp" / "include"
-    sources = sorted(native.glob("*.cpp"))
-    command = [path, *FLAGS, "-I", str(headers), *map(str, sources)]
+    sources = sorted((native / part).glob("*.cpp"))
+    command = [path, *FLAGS, *(("-shared", "-fPIC") if shared else ()), "-I", str(headers), *map(str, sources)]
     digest = hashlib.sha256(shlex.join(command).encode())
     for file in [*sources, *_headers(native), *_headers(root / "benchmarks" / "yardsticks"), *_headers(headers)]:
         digest.update(file.read_bytes())
-    driver = root / "build" / "bench" / f"driver-{digest.hexdigest()[:16]}"
-    if not driver.exists():
-        driver.parent.mkdir(parents=True, exist_ok=True)
-        made = driver.with_suffix(f".{os.getpid()}")
+    program = root / "build" / "bench" / f"{part or 'driver'}-{digest.hexdigest()[:16]}"
+    if not program.exists():
+        program.parent.mkdir(parents=True, exist_ok=True)
+        made = program.with_suffix(f".{os.getpid()}")
         done = subprocess.run([*command, "-o", str(made)], capture_output=True, text=True, check=False)
         if done.returncode:
             message = f"{shlex.join(command)} failed:\n{done.stderr}"
             raise RuntimeError(message)
-        made.replace(driver)
-    return driver
+        made.replace(program)
+    return program
 
 
 def _headers(folder: Path) -> list[Path]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "Suite", "suite"]
 
-NAMES = ("calibration", "leaderboard")
+NAMES = ("accuracy", "calibration", "leaderboard", "sketches")
 
 
 class Suite(Protocol):
