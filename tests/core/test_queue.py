@@ -504,29 +504,50 @@ def test_items_die_with_the_queue():
     assert all(ref() is None for ref in gone)
 
 
-@pytest.mark.timeout(300)  # without the GIL every collection is a full one and stops the world
 def test_collecting_while_threads_are_at_work_harms_nobody():
-    class Thing:
-        def __init__(self, q):
-            self.queue = q
+    # Without the GIL every collection goes through the whole heap, so this runs in a process that has a small one. It
+    # also stops the world, and a thread takes longer to wake up than the next collection to begin: one that collects
+    # without a break lets no other get anywhere. So each collection is for items that came since the last one began.
+    # It sleeps for them, since a lock that the threads share would be what they spend their time with.
+    done = run_script(
+        """
+        import gc, threading, time
+        from engagehub_core import MpmcQueue
+        from engagehub_core.errors import ShutDown
 
-    q = MpmcQueue(16)
-    over = threading.Event()
+        class Thing:
+            def __init__(self, q):
+                self.queue = q
 
-    def collect():
-        while not over.is_set():
-            gc.collect(0)
+        def produce():
+            try:
+                while True:
+                    q.put(Thing(q))
+            except ShutDown:
+                pass
 
-    collector = threading.Thread(target=collect)
-    collector.start()
-    count = 3000
-    producers = [Waiting(lambda: [q.put(Thing(q)) for _ in range(count)]) for _ in range(2)]
-    taken = [q.get() for _ in range(2 * count)]
-    over.set()
-    collector.join(PATIENCE)
-    for producer in producers:
-        assert producer.result()[0] == "returned"
-    assert all(thing.queue is q for thing in taken)
+        def collect():
+            seen = 0
+            for _ in range(200):
+                while taken == seen:
+                    time.sleep(0.0005)
+                seen = taken
+                gc.collect(0)
+
+        q, taken = MpmcQueue(16), 0
+        works = [threading.Thread(target=work, daemon=True) for work in (produce, produce, collect)]
+        for work in works:
+            work.start()
+        while works[-1].is_alive():
+            assert q.get().queue is q
+            taken += 1
+        q.shutdown()
+        for work in works:
+            work.join()
+        print("end")
+        """
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "end\n", "")
 
 
 def test_it_cannot_be_pickled_or_copied():
