@@ -106,7 +106,7 @@ class CountMinSketch(_native.CountMinSketch):
             Between 0 and 1: estimates exceed the truth by more than error * total only with probability 1 - confidence.
         confidence : float, default 0.99
             Between 0 and 1.
-        **options
+        **options : Any
             As the constructor takes them, but for width and depth.
 
         Returns

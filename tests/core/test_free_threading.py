@@ -561,6 +561,27 @@ def test_an_array_that_changes_during_a_batch_is_checked_as_it_is_used():
     assert counts.total < 2**40
 
 
+def test_an_array_of_items_that_changes_during_a_batch_is_counted_as_it_is_read():
+    np = pytest.importorskip("numpy")
+    items = np.zeros(5_000, dtype=np.int64)
+    counts = CountMinSketch(width=100_000)
+    lately = CountMinSketch(half_life="1h")
+
+    def change():
+        for i in range(500):
+            items[:] = (-(2**63), 2**63 - 1)[i % 2]
+
+    def update():
+        counts.update(items)
+        lately.update(items, at=AT)
+
+    until_done([change], [update, update])
+    assert counts.total % 5_000 == 0
+    # Every item was one of these, or torn from them.
+    assert counts.estimate(-(2**63)) + counts.estimate(2**63 - 1) + counts.estimate(0) >= counts.total // 2
+    assert lately.total == pytest.approx(counts.total)
+
+
 def test_bytes_that_change_while_they_are_read_are_read_at_one_moment():
     seen = HyperLogLog(p=10)
     seen.update(range(10_000))

@@ -121,7 +121,7 @@ public:
 
     // docs/formats/count-min.md
     std::string to_bytes() const {
-        using Cells = count_min_format::Cells;
+        using count_min_format::Cells;
         const Cells cells = cell_bits() == 64 ? Cells::kWide : Cells::kSaturating;
         ByteWriter writer = count_min_format::begin({size(), kind_, cells, hash_});
         writer.put(total_);
