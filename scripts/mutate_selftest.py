@@ -37,7 +37,10 @@ MUTANTS = (
     Mutant(f"{INCLUDE}/sketch/hyperloglog.hpp", "0.721347520444481703680", "0.7213475204444818"),
     Mutant(f"{INCLUDE}/sketch/hyperloglog.hpp", "kRankBits = 8", "kRankBits = 7"),
     Mutant(f"{INCLUDE}/sketch/row_hash.hpp", "0x94d049bb133111ebULL", "0x94d049bb133111edULL"),
-    Mutant(f"{INCLUDE}/sketch/top_k.hpp", "kMostDistance = 512", "kMostDistance = 2"),
+    Mutant(f"{INCLUDE}/sketch/decayed_bounds.hpp", "kMostDistance = 512", "kMostDistance = 2"),
+    Mutant(f"{INCLUDE}/sketch/bound_table.hpp", "(bits + 0xffffU) >> 16U", "(bits + 0xfffeU) >> 16U"),
+    Mutant(f"{INCLUDE}/sketch/bound_table.hpp", "kBeside = 4", "kBeside = 3"),
+    Mutant(f"{INCLUDE}/sketch/growth.hpp", "kSmoothing = 1.0", "kSmoothing = 1.01"),
     Mutant(
         f"{INCLUDE}/window/distinct_window.hpp", "(window + resolution_ - 1) / resolution_", "window / resolution_ + 1"
     ),

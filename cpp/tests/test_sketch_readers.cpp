@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/bytes.hpp"
 #include "tests/support/sketch_readers.hpp"
 
 using namespace engagehub;
@@ -17,6 +18,7 @@ std::vector<std::string> valid_bytes() {
     HyperLogLog packed(4);
     CountMinSketch counts({3, 2});
     TopK trends(3, HalfLife::of_micros(1'000'000), {4, 2});
+    TopK grows(2, {HalfLife::of_micros(1'000'000), HalfLife::of_micros(5'000'000)}, {3, 2});
     DistinctWindow window(4'000'000, 1'000'000, 4);
     for (std::int64_t i = 0; i < 12; ++i) {
         const std::string name = "member-" + std::to_string(i);
@@ -25,10 +27,16 @@ std::vector<std::string> valid_bytes() {
         packed.add(item);
         counts.add(ItemView::of(i), static_cast<std::uint64_t>(i));
         trends.add(item, 1.0, i * 500'000);
+        grows.add(ItemView::of(i % 5), 1.0, i * 500'000);
         window.add(item, i * 500'000);
     }
-    return {list.to_bytes(),   packed.to_bytes(), counts.to_bytes(),
-            trends.to_bytes(), window.to_bytes(), to_redis(list)};
+    // docs/formats/top-k.md
+    const std::string first_top_k = engagehub_tests::from_hex(
+        "4548544b0102000000030000000102000140420f00000000000300000000000000000000000000124040420f0000000000000000000000"
+        "0000020000000700000067656e6572616c000000000000084000000000000008400400000068656c700000000000000040000000000000"
+        "0040000000000000f03f000000000000000000000000000000004222eedb");
+    return {list.to_bytes(),  packed.to_bytes(), counts.to_bytes(), trends.to_bytes(),
+            grows.to_bytes(), first_top_k,       window.to_bytes(), to_redis(list)};
 }
 
 }  // namespace

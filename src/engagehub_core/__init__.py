@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
     from engagehub_core.queues import MpmcQueue
     from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
-    from engagehub_core.sketches import CountMinSketch, Row, TopK
+    from engagehub_core.sketches import CountMinSketch
+    from engagehub_core.top_k import Growth, Row, TopK
     from engagehub_core.windows import DistinctWindow
 
 _MODULES = {
@@ -29,7 +30,8 @@ _MODULES = {
     "processor": ("Event", "EventBatch", "EventProcessor", "ProcessorStats"),
     "queues": ("MpmcQueue",),
     "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
-    "sketches": ("CountMinSketch", "Row", "TopK"),
+    "sketches": ("CountMinSketch",),
+    "top_k": ("Growth", "Row", "TopK"),
     "windows": ("DistinctWindow",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -41,6 +43,7 @@ __all__ = [
     "Event",
     "EventBatch",
     "EventProcessor",
+    "Growth",
     "HyperLogLog",
     "Leaderboard",
     "MpmcQueue",

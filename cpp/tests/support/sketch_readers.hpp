@@ -27,7 +27,10 @@ template <class Sketch, class Use>
 bool read_native(std::string_view bytes, Use&& use) {
     try {
         Sketch sketch = Sketch::from_bytes(bytes);
-        require(sketch.to_bytes() == bytes, "what was read is written as other bytes");
+        const std::string written = sketch.to_bytes();
+        const bool is_newest = bytes[engagehub::kFrameHeader - 1] == written[engagehub::kFrameHeader - 1];
+        require(!is_newest || written == bytes, "what was read is written as other bytes");
+        require(Sketch::from_bytes(written) == sketch, "an old version isn't the same after writing");
         Sketch merged = sketch;
         try {
             merged.merge(sketch);
@@ -69,6 +72,10 @@ inline int read_all(std::string_view bytes) {
     read += read_native<TopK>(bytes, [](TopK& sketch) {
         const auto item = item_for(sketch.kind());
         sketch.add(item, 1.0, sketch.as_of(kFirstInstant));
+        if (sketch.baseline().decays()) {
+            for (const auto& row : sketch.growth(sketch.k(), 0))
+                require(row.growth.rate >= 0.0 && row.growth.baseline >= 0.0, "a rate is below zero");
+        }
         for (const auto& row : sketch.top(sketch.k(), 0)) {
             require(
                 row.answer.low <= row.answer.estimate && row.answer.estimate <= row.answer.high,
