@@ -53,6 +53,7 @@ public:
     };
     // Neither decays by default; a baseline needs a shorter half-life beside it.
     struct HalfLives {
+        // NOLINTNEXTLINE(google-explicit-constructor): one half-life alone is meant to do
         HalfLives(HalfLife its_recent = {}, HalfLife its_baseline = {}) : recent(its_recent), baseline(its_baseline) {}
         HalfLife recent;
         HalfLife baseline;
