@@ -222,8 +222,8 @@ class TopK(_native.TopK):
         >>> trends.add("release day", 30, at=3600 * 239)
         >>> for row in trends.growth(at=3600 * 240):
         ...     print(f"{row.item}: {row.rate:.1f} an hour, {row.baseline:.1f} before, {row.score:.1f} deviations")
-        release day: 10.4 an hour, 0.5 before, 9.2 deviations
-        general: 13.9 an hour, 19.8 before, -1.8 deviations
+        release day: 10.4 an hour, 0.4 before, 10.6 deviations
+        general: 13.9 an hour, 20.0 before, -2.4 deviations
         """
         return [Growth(*row) for row in self._growth(n, at)]
 
