@@ -28,17 +28,15 @@ using engagehub::ItemHash;
 using engagehub::ItemView;
 
 struct PyHyperLogLog : MadeByInit {
-    explicit PyHyperLogLog(HyperLogLog native) : guarded(std::move(native)) {}
+    explicit PyHyperLogLog(HyperLogLog native) : hash(native.hash()), guarded(std::move(native)) {}
+
+    const ItemHash hash;  // of the native sketch, which keeps it for life
     Guarded<HyperLogLog> guarded;
 };
 
 // Some microseconds at the usual precision, for which letting go of the GIL would cost more.
 HyperLogLog copy_of(PyHyperLogLog& bound) {
     return bound.guarded.with([](HyperLogLog& native) { return native; });
-}
-
-ItemHash copy_of_hash(PyHyperLogLog& bound) {
-    return bound.guarded.with([](HyperLogLog& native) { return native.hash(); });
 }
 
 unsigned precision(py::handle object) {
@@ -58,6 +56,10 @@ void merge(PyHyperLogLog& self, const py::args& others) {
         natives.push_back(copy_of(py::cast<PyHyperLogLog&>(other)));
     }
     self.guarded.with([&](HyperLogLog& native) {
+        if (natives.size() == 1) {
+            native.merge(natives[0]);
+            return;
+        }
         HyperLogLog merged = native;
         for (const HyperLogLog& other : natives) merged.merge(other);
         native = std::move(merged);
@@ -166,7 +168,7 @@ void register_hyperloglog(py::module_& module) {
         .def(
             "update",
             [](PyHyperLogLog& self, py::handle items) {
-                const convert::ItemBatch batch(items, "items", true);
+                const convert::HashBatch batch(items, "items", self.hash);
                 self.guarded.with_released([&](HyperLogLog& native) { native.update(batch, batch.size()); });
             },
             py::arg("items"), R"(Add many items at once; the GIL is released meanwhile.
@@ -387,15 +389,15 @@ True
             "p", [](PyHyperLogLog& self) { return self.guarded.with([](HyperLogLog& native) { return native.p(); }); },
             "The precision: 2 ** p registers.")
         .def_property_readonly(
-            "hash", [](PyHyperLogLog& self) { return sketch_state::name_of_hash(copy_of_hash(self)); },
+            "hash", [](PyHyperLogLog& self) { return sketch_state::name_of_hash(self.hash); },
             "How items are hashed: \"redis\", \"postgresql\" or \"keyed\".")
         .def_property_readonly(
             "ints",
             [](PyHyperLogLog& self) {
-                return copy_of_hash(self).scheme() == ItemHash::Scheme::kRedisDecimal ? "decimal" : "bytes";
+                return self.hash.scheme() == ItemHash::Scheme::kRedisDecimal ? "decimal" : "bytes";
             },
             "What of an int is hashed: its eight little-endian \"bytes\", or its \"decimal\" digits.")
-        .def_property_readonly("_key", [](PyHyperLogLog& self) { return sketch_state::key_of(copy_of_hash(self)); })
+        .def_property_readonly("_key", [](PyHyperLogLog& self) { return sketch_state::key_of(self.hash); })
         .def_property_readonly(
             "grade",
             [](PyHyperLogLog& self) {

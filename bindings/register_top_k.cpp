@@ -16,6 +16,7 @@
 #include "clock.hpp"
 #include "collectable.hpp"
 #include "convert.hpp"
+#include "fastcall.hpp"
 #include "guarded.hpp"
 #include "made_by_init.hpp"
 #include "register.hpp"
@@ -24,6 +25,7 @@
 namespace {
 
 using engagehub::HalfLife;
+using engagehub::ItemHash;
 using engagehub::ItemView;
 using engagehub::TopK;
 using sketch_state::copy_of;
@@ -43,57 +45,76 @@ struct PyTopK : MadeByInit {
         return at.is_none() ? convert::InstantBatch::repeated(0) : convert::InstantBatch(at, "at", size);
     }
 
+    HalfLife half_life() {
+        return guarded.with([](TopK& native) { return native.half_life(); });
+    }
+
     Guarded<TopK> guarded;
     int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
     void clear() { clock.clear(); }
 
     Clock clock;
-    bool decays = guarded.with([](TopK& native) { return native.half_life().decays(); });
+    bool decays = half_life().decays();
 };
 
-// A row copied out under the lock; Python objects are made after it.
-struct OwnedTopRow {
+// Rows copied out under the lock; Python objects are made after it.
+template <class Values>
+struct OwnedRow {
     engagehub::ItemKind kind;
     std::int64_t number;
     std::string text;
-    engagehub::Answer answer;
+    Values values;
+
+    static OwnedRow of(const ItemView& item, const Values& its_values) {
+        return {item.kind, item.number, std::string(item.text), its_values};
+    }
 };
 
-}  // namespace
+template <class Values, class Show>
+py::list list_of(const std::vector<OwnedRow<Values>>& rows, const Show& show) {
+    py::list result(rows.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const py::object item = sketch_state::item_of({rows[i].kind, rows[i].number, rows[i].text});
+        result[i] = show(item, rows[i].values);
+    }
+    return result;
+}
 
-void register_top_k(py::module_& module) {
-    py::class_<PyTopK>(module, "TopK", "See engagehub_core.TopK.", collectable::setup<PyTopK>())
-        .def(py::init([](const PyTopK& other) {
-            auto& source = const_cast<PyTopK&>(other);
-            return made<PyTopK>(copy_of(source), source.clock);
-        }))
-        .def(
-            py::init([](py::handle k, std::int64_t half_life, py::handle width, py::handle depth, py::object clock,
-                        std::optional<std::int64_t> max_skew) {
-                Clock checked(std::move(clock), max_skew);
-                return made<PyTopK>(
-                    TopK(
-                        static_cast<std::size_t>(convert::natural(k, "k")), HalfLife::of_micros(half_life),
-                        table_size(width, depth)),
-                    std::move(checked));
-            }),
-            py::arg("k"), py::arg("half_life"), py::arg("width"), py::arg("depth"), py::arg("clock"),
-            py::arg("max_skew"))
-        .def_static(
-            "_from_bytes",
-            [](py::handle data, py::object clock, std::optional<std::int64_t> max_skew) {
-                const convert::BytesView bytes(data, "data");
-                return made<PyTopK>(TopK::from_bytes(bytes.get()), Clock(std::move(clock), max_skew));
-            })
-        .def(
-            "add",
-            [](PyTopK& self, py::handle item, py::handle weight, py::handle at) {
-                const ItemView view = convert::item(item, "item", true);
-                const double value = convert::number(weight, "weight");
-                const std::int64_t instant = self.change_instant(at);
-                self.guarded.with([&](TopK& native) { native.add(view, value, instant); });
-            },
-            py::arg("item"), py::arg("weight") = 1.0, py::arg("at") = py::none(), R"(Count an item.
+py::object seconds_or_none(HalfLife half_life) {
+    if (!half_life.decays()) return py::none();
+    return py::float_(convert::seconds(half_life.micros()));
+}
+
+PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<3> kSignature{"add", 1, 3, {"item", "weight", "at"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& trends = fastcall::self_of<PyTopK>(self);
+        const ItemView item = convert::item(bound[0], "item", true);
+        const double weight = bound[1] == nullptr ? 1.0 : convert::number(bound[1], "weight");
+        const std::int64_t at = trends.change_instant(bound[2] == nullptr ? Py_None : bound[2]);
+        trends.guarded.with([&](TopK& native) { native.add(item, weight, at); });
+        Py_RETURN_NONE;
+    });
+}
+
+PyObject* estimate(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        static constexpr fastcall::Signature<2> kSignature{"estimate", 1, 2, {"item", "at"}};
+        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        auto& trends = fastcall::self_of<PyTopK>(self);
+        const ItemView item = convert::item(bound[0], "item", true);
+        const std::int64_t at = trends.instant(bound[1] == nullptr ? Py_None : bound[1]);
+        return PyFloat_FromDouble(trends.guarded.with([&](TopK& native) { return native.answer(item, at).estimate; }));
+    });
+}
+
+PyMethodDef calls[] = {
+    // NOLINT(*-avoid-c-arrays): as Python wants it
+    fastcall::definition("add", add, R"(add($self, /, item, weight=1.0, at=None)
+--
+
+Count an item.
 
 Parameters
 ----------
@@ -120,7 +141,71 @@ Examples
 >>> trends.add("help", at=3600)
 >>> [(row.item, row.estimate) for row in trends.top(at=3600)]
 [('help', 1.0), ('general', 0.5)]
-)")
+)"),
+    fastcall::definition("estimate", estimate, R"(estimate($self, /, item, at=None)
+--
+
+Return the likely weight of an item.
+
+Parameters
+----------
+item : int, str or bytes
+    Any item of the kind that the sketch holds, among the top k or not.
+at : int, float, datetime or None, default None
+    As of when, but never before the newest event; None is now.
+
+Returns
+-------
+float
+    Between the bounds; the truth where they are equal.
+
+Raises
+------
+InvalidType, InvalidArgument
+    If an argument is refused.
+
+Notes
+-----
+O(depth).
+
+Examples
+--------
+>>> trends = TopK(10, half_life="1h")
+>>> trends.add("general", 8, at=0)
+>>> trends.estimate("general", at=7200)
+2.0
+)"),
+};
+
+}  // namespace
+
+void register_top_k(py::module_& module) {
+    py::class_<PyTopK> type(module, "TopK", "See engagehub_core.TopK.", collectable::setup<PyTopK>());
+    for (PyMethodDef& definition : calls) fastcall::add(type, definition);
+    type.def(py::init([](const PyTopK& other) {
+            auto& source = const_cast<PyTopK&>(other);
+            return made<PyTopK>(copy_of(source), source.clock);
+        }))
+        .def(
+            py::init([](py::handle k, std::int64_t half_life, std::int64_t baseline, py::handle width, py::handle depth,
+                        py::handle key, py::object clock, std::optional<std::int64_t> max_skew) {
+                Clock checked(std::move(clock), max_skew);
+                return made<PyTopK>(
+                    TopK(
+                        static_cast<std::size_t>(convert::natural(k, "k")),
+                        {HalfLife::of_micros(half_life), HalfLife::of_micros(baseline)}, table_size(width, depth),
+                        sketch_state::hash_of_key(key)),
+                    std::move(checked));
+            }),
+            py::arg("k"), py::arg("half_life"), py::arg("baseline"), py::arg("width"), py::arg("depth"), py::arg("key"),
+            py::arg("clock"), py::arg("max_skew"))
+        .def_static(
+            "_from_bytes",
+            [](py::handle data, py::handle key, py::object clock, std::optional<std::int64_t> max_skew) {
+                const convert::BytesView bytes(data, "data");
+                const ItemHash given = sketch_state::hash_of_key(key);
+                return made<PyTopK>(TopK::from_bytes(bytes.get(), given), Clock(std::move(clock), max_skew));
+            })
         .def(
             "update",
             [](PyTopK& self, py::handle items, py::handle weights, py::handle at) {
@@ -162,59 +247,29 @@ Examples
             [](PyTopK& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
                 const std::int64_t instant = self.instant(at);
-                const auto rows = self.guarded.with([&](TopK& native) {
-                    std::vector<OwnedTopRow> owned;
-                    for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant)) {
-                        owned.push_back({row.item.kind, row.item.number, std::string(row.item.text), row.answer});
-                    }
-                    return owned;
+                std::vector<OwnedRow<engagehub::Answer>> rows;
+                self.guarded.with([&](TopK& native) {
+                    for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant))
+                        rows.push_back(OwnedRow<engagehub::Answer>::of(row.item, row.answer));
                 });
-                py::list result(rows.size());
-                for (std::size_t i = 0; i < rows.size(); ++i) {
-                    const auto& row = rows[i];
-                    result[i] = py::make_tuple(
-                        sketch_state::item_of({row.kind, row.number, row.text}), row.answer.estimate, row.answer.low,
-                        row.answer.high);
-                }
-                return result;
+                return list_of(rows, [](const py::object& item, const engagehub::Answer& answer) {
+                    return py::make_tuple(item, answer.estimate, answer.low, answer.high);
+                });
             })
         .def(
-            "estimate",
-            [](PyTopK& self, py::handle item, py::handle at) {
-                const ItemView view = convert::item(item, "item", true);
+            "_growth",
+            [](PyTopK& self, py::handle n, py::handle at) {
+                const std::uint64_t most = convert::natural(n, "n");
                 const std::int64_t instant = self.instant(at);
-                return self.guarded.with([&](TopK& native) { return native.answer(view, instant).estimate; });
-            },
-            py::arg("item"), py::arg("at") = py::none(), R"(Return an item's weight, or more.
-
-Parameters
-----------
-item : int, str or bytes
-    Any item of the kind that the sketch holds, among the top k or not.
-at : int, float, datetime or None, default None
-    As of when, but never before the newest event; None is now.
-
-Returns
--------
-float
-    The upper bound before it is rounded outwards; the truth where the bounds are equal.
-
-Raises
-------
-InvalidType, InvalidArgument
-    If an argument is refused.
-
-Notes
------
-O(depth).
-
-Examples
---------
->>> trends = TopK(10, half_life="1h")
->>> trends.add("general", 8, at=0)
->>> trends.estimate("general", at=7200)
-2.0
-)")
+                std::vector<OwnedRow<engagehub::Growth>> rows;
+                self.guarded.with([&](TopK& native) {
+                    for (const TopK::GrowthRow& row : native.growth(static_cast<std::size_t>(most), instant))
+                        rows.push_back(OwnedRow<engagehub::Growth>::of(row.item, row.growth));
+                });
+                return list_of(rows, [](const py::object& item, const engagehub::Growth& growth) {
+                    return py::make_tuple(item, growth.rate, growth.baseline, growth.ratio, growth.score);
+                });
+            })
         .def(
             "bounds",
             [](PyTopK& self, py::handle item, py::handle at) {
@@ -235,7 +290,8 @@ at : int, float, datetime or None, default None
 Returns
 -------
 tuple of float
-    (low, high): the truth is never outside. The low one is what was counted since the item came among the k, 0 for others.
+    (low, high): the truth is never outside. The low one is what was counted since the item became a candidate, 0 for
+    others.
 
 Raises
 ------
@@ -298,14 +354,14 @@ Examples
 Parameters
 ----------
 *others : TopK
-    Of the same k, half_life, width and depth.
+    Of the same k, half_life, baseline, width, depth and key.
 
 Raises
 ------
 InvalidType
     If one isn't a TopK.
 Incompatible
-    If one has other sizes or another half-life, or holds another kind of item; nothing is changed.
+    If one has other sizes, half-lives or another key, or holds another kind of item; nothing is changed.
 
 Notes
 -----
@@ -370,13 +426,28 @@ True
             [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
             "Rows of the table behind it.")
         .def_property_readonly(
-            "half_life",
-            [](PyTopK& self) -> py::object {
-                const std::int64_t micros = self.guarded.with([](TopK& native) { return native.half_life().micros(); });
-                if (micros == 0) return py::none();
-                return py::float_(convert::seconds(micros));
-            },
+            "half_life", [](PyTopK& self) { return seconds_or_none(self.half_life()); },
             "Seconds after which a weight counts half; None without decay.")
+        .def_property_readonly(
+            "baseline",
+            [](PyTopK& self) {
+                return seconds_or_none(self.guarded.with([](TopK& native) { return native.baseline(); }));
+            },
+            "Seconds of the half-life that growth is told against; None without one.")
+        .def_property_readonly(
+            "hash",
+            [](PyTopK& self) {
+                return sketch_state::name_of_hash(self.guarded.with([](TopK& native) { return native.hash(); }));
+            },
+            "The hash that finds items: \"redis\", or \"keyed\".")
+        .def_property_readonly(
+            "_key",
+            [](PyTopK& self) {
+                return sketch_state::key_of(self.guarded.with([](TopK& native) { return native.hash(); }));
+            })
+        .def_property_readonly(
+            "nbytes", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.nbytes(); }); },
+            "How many bytes of memory the sketch takes now: the tables, and the candidates with their texts.")
         .def_property_readonly(
             "clock", [](PyTopK& self) { return self.clock.callable(); },
             "What answers «now»: the constructor's argument.")

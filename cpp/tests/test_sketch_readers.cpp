@@ -22,6 +22,7 @@ std::vector<std::string> valid_bytes() {
     CountMinSketch narrow({3, 2}, 32);
     DecayedCountMin lately({3, 2}, HalfLife::of_micros(1'000'000));
     TopK trends(3, HalfLife::of_micros(1'000'000), {4, 2});
+    TopK grows(2, {HalfLife::of_micros(1'000'000), HalfLife::of_micros(5'000'000)}, {3, 2});
     DistinctWindow window(4'000'000, 1'000'000, 4);
     DistinctWindow crowded = window;  // a bucket with more members than are kept one by one
     TotalWindow totals(4'000'000, 1'000'000);
@@ -35,6 +36,7 @@ std::vector<std::string> valid_bytes() {
         narrow.add(item, i == 3 ? 0xffffffff : 1);
         lately.add(item, 1.0, i * 500'000);
         trends.add(item, 1.0, i * 500'000);
+        grows.add(ItemView::of(i % 5), 1.0, i * 500'000);
         window.add(item, i * 500'000);
         crowded.add(item, 0);
         totals.add(i % 2 == 0 ? Total::of(i) : Total::of(0.1), i * 500'000);
@@ -46,6 +48,11 @@ std::vector<std::string> valid_bytes() {
     first.erase(first.size() - 4);
     ByteWriter writer;
     writer.put_raw(first);
+    // docs/formats/top-k.md
+    const std::string first_top_k = engagehub_tests::from_hex(
+        "4548544b0102000000030000000102000140420f00000000000300000000000000000000000000124040420f0000000000000000000000"
+        "0000020000000700000067656e6572616c000000000000084000000000000008400400000068656c700000000000000040000000000000"
+        "0040000000000000f03f000000000000000000000000000000004222eedb");
     return {
         list.to_bytes(),
         packed.to_bytes(),
@@ -54,6 +61,8 @@ std::vector<std::string> valid_bytes() {
         narrow.to_bytes(),
         lately.to_bytes(),
         trends.to_bytes(),
+        grows.to_bytes(),
+        first_top_k,
         window.to_bytes(),
         crowded.to_bytes(),
         totals.to_bytes(),

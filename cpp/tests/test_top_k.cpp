@@ -231,26 +231,67 @@ TEST_CASE("TopK orders equal estimates by item") {
     CHECK(texts.top(0).empty());
 }
 
-TEST_CASE("TopK keeps its candidates against newcomers with no more than they have") {
+TEST_CASE("TopK counts whoever comes, in the place of the lowest candidate") {
     TopK sketch(2, {}, {512, 4});
-    for (const std::int64_t item : {7, 8, 1}) sketch.add(number(item));
-    CHECK(sketch.answer(number(1)) == Answer{1.0, 0.0, 1.0});
+    for (const std::int64_t item : {7, 7, 8, 8, 9, 9}) sketch.add(number(item));
     sketch.add(number(1));
-    // Of the two with a weight of 1 the last item went.
-    CHECK(sketch.answer(number(1)) == Answer{2.0, 1.0, 2.0});
-    CHECK(sketch.answer(number(7)) == Answer{1.0, 1.0, 1.0});
-    CHECK(sketch.answer(number(8)) == Answer{1.0, 0.0, 1.0});
+    CHECK(sketch.answer(number(1)) == Answer{1.0, 1.0, 1.0});
+    CHECK(sketch.size() == 2);
+    // The fifth item takes the place of the lowest, whose bound stays behind: an estimate without a lower bound.
+    sketch.add(number(2));
+    CHECK(sketch.answer(number(1)) == Answer{1.0, 0.0, 1.0});
+    CHECK(sketch.answer(number(2)) == Answer{1.0, 1.0, 1.0});
+    // Back again, it takes its bound with it; of equal bounds the last item goes.
+    for (int i = 0; i < 2; ++i) sketch.add(number(1));
+    CHECK(sketch.answer(number(1)) == Answer{3.0, 2.0, 3.0});
+    for (const std::int64_t item : {7, 8, 9}) CHECK(sketch.answer(number(item)) == Answer{2.0, 2.0, 2.0});
+    CHECK(sketch.top(2)[0].item == number(1));
+    sketch.add(number(3));
+    CHECK(sketch.answer(number(9)) == Answer{2.0, 0.0, 2.0});
+    CHECK(sketch.answer(number(8)) == Answer{2.0, 2.0, 2.0});
 }
 
 TEST_CASE("TopK displaces the last item among those that have nothing left") {
-    TopK sketch(2, HalfLife::of_micros(kSecond), {512, 4});
+    TopK sketch(1, HalfLife::of_micros(kSecond), {512, 4});
     sketch.add(number(1), 1.0, 0);
     sketch.add(number(2), 2.0, 0);
     // Both bounds are the least possible one now, and item 2 comes after item 1.
     sketch.add(number(3), 1.0, 5'000 * kSecond);
-    std::set<std::int64_t> kept;
-    for (const auto& row : sketch.top(2, 5'000 * kSecond)) kept.insert(row.item.number);
-    CHECK(kept == std::set<std::int64_t>{1, 3});
+    sketch.add(number(3), 1.0, 0);
+    CHECK(sketch.answer(number(1), 0).high == sketch.answer(number(2), 0).high);
+    sketch.add(number(2), 1.0, 5'000 * kSecond);
+    CHECK(sketch.answer(number(2), 0).low > 0.5);
+    CHECK(sketch.answer(number(3), 0).low > 0.5);
+}
+
+TEST_CASE("TopK estimates what a displaced item had by what strangers leave in the table") {
+    // A table full of single items, each of which stands for what an item leaves that never came.
+    std::mt19937_64 random(8);
+    TopK sketch(1, {}, {64, 2});
+    for (std::int64_t i = 0; i < 4'000; ++i) sketch.add(number(1'000 + i));
+    double bounds = 0.0;
+    double estimates = 0.0;
+    for (std::int64_t i = 0; i < 500; ++i) {
+        const Answer answer = sketch.answer(number(-1 - i));
+        CHECK(answer.low == 0.0);
+        bounds += answer.high;
+        estimates += answer.estimate;
+    }
+    CHECK(bounds / 500 > 30.0);
+    CHECK(estimates < 0.2 * bounds);
+    // And one that did come is nearly all its own.
+    for (int i = 0; i < 1'000; ++i) {
+        sketch.add(number(7));
+        sketch.add(number(1'000 + static_cast<std::int64_t>(random() % 4'000)));
+        sketch.add(number(1'000 + static_cast<std::int64_t>(random() % 4'000)));
+    }
+    sketch.clear();
+    for (int i = 0; i < 50; ++i) {
+        for (std::int64_t other = 1; other <= 20; ++other) sketch.add(number(other));
+    }
+    const Answer answer = sketch.answer(number(1));
+    CHECK(answer.estimate >= 0.8 * 50);
+    CHECK(answer.estimate <= answer.high);
 }
 
 TEST_CASE("TopK merges to bounds of both streams") {
@@ -320,6 +361,12 @@ TEST_CASE("TopK refuses what doesn't fit, and changes nothing") {
     CHECK_THROWS_AS(TopK(0), InvalidArgument);
     CHECK_THROWS_AS(TopK((std::size_t{1} << 20U) + 1), InvalidArgument);
     CHECK_THROWS_AS(TopK(1, {}, {0, 1}), InvalidArgument);
+    const auto second = HalfLife::of_micros(kSecond);
+    CHECK_THROWS_AS(TopK(1, {{}, second}), InvalidArgument);
+    CHECK_THROWS_AS(TopK(1, {second, second}), InvalidArgument);
+    CHECK_THROWS_AS(TopK(1, second).growth(1), InvalidArgument);
+    CHECK_THROWS_AS(
+        TopK(2, second, {8, 2}).merge(TopK(2, {second, HalfLife::of_micros(2 * kSecond)}, {8, 2})), Incompatible);
 }
 
 TEST_CASE("TopK takes the largest weights without a loss") {
@@ -356,12 +403,85 @@ TEST_CASE("TopK goes on from its bytes as from itself") {
 }
 
 TEST_CASE("TopK's bytes are golden, and every damage is refused") {
-    TopK sketch(2, HalfLife::of_micros(kSecond), {3, 1});
+    TopK sketch(1, HalfLife::of_micros(kSecond), {3, 1});
     sketch.add(ItemView::of(std::string_view("general")), 3.0, 0);
     sketch.add(ItemView::of(std::string_view("help")), 1.0, kSecond);
     sketch.add(ItemView::of(std::string_view("off")), 0.5, kSecond);
     CHECK(
         to_hex(sketch.to_bytes()) ==
+        "4548544b02"
+        "01000000"
+        "03000000"
+        "01"
+        "02"
+        "00"
+        "01"
+        "40420f0000000000"
+        "0000000000000000"
+        "0300000000000000"
+        "0000000000001240"
+        "40420f0000000000"
+        "0000000000000000"
+        "0000000000000000"
+        "02000000"
+        "0700000067656e6572616c"
+        "0000000000000840"
+        "0000000000000840"
+        "00000000"
+        "030000006f6666"
+        "000000000000f03f"
+        "000000000000f03f"
+        "00000000"
+        "000000000040"
+        "000000000000"
+        "000000000000"
+        "c1ba7460");
+    check_damage(sketch.to_bytes(), [](const std::string& bytes) { TopK::from_bytes(bytes); });
+    TopK grows(1, {HalfLife::of_micros(kSecond), HalfLife::of_micros(2 * kSecond)}, {1, 1});
+    grows.add(number(7), 1.0, -2 * kSecond);
+    grows.add(number(8), 1.0, 0);
+    grows.add(number(-1), 2.0, 0);
+    CHECK(
+        to_hex(grows.to_bytes()) ==
+        "4548544b02"
+        "01000000"
+        "01000000"
+        "01"
+        "01"
+        "00"
+        "00"
+        "40420f0000000000"
+        "80841e0000000000"
+        "0300000000000000"
+        "0000000000001040"
+        "0000000000000000"
+        "807be1ffffffffff"
+        "feffffffffffffff"
+        "ffffffffffffffff"
+        "02000000"
+        "ffffffffffffffff"
+        "0000000000002040"
+        "0000000000002040"
+        "00000000"
+        "0000000000001040"
+        "0000000000001040"
+        "00000000"
+        "0800000000000000"
+        "0000000000001040"
+        "0000000000001040"
+        "00000000"
+        "0000000000000040"
+        "0000000000000040"
+        "00000000"
+        "00000000f03f"
+        "00000000f03f"
+        "a687836c");
+    check_damage(grows.to_bytes(), [](const std::string& bytes) { TopK::from_bytes(bytes); });
+    CHECK(TopK::from_bytes(TopK(3).to_bytes()) == TopK(3));
+}
+
+TEST_CASE("TopK reads its first version, with the estimates that it had") {
+    const std::string bytes = from_hex(
         "4548544b01"
         "02000000"
         "03000000"
@@ -385,11 +505,20 @@ TEST_CASE("TopK's bytes are golden, and every damage is refused") {
         "0000000000000000"
         "0000000000000000"
         "4222eedb");
-    check_damage(sketch.to_bytes(), [](const std::string& bytes) { TopK::from_bytes(bytes); });
-    CHECK(TopK::from_bytes(TopK(3).to_bytes()) == TopK(3));
+    const TopK sketch = TopK::from_bytes(bytes);
+    CHECK(sketch.k() == 2);
+    CHECK(sketch.half_life() == HalfLife::of_micros(kSecond));
+    const auto answer = [&](std::string_view item) { return sketch.answer(ItemView::of(item), kSecond); };
+    CHECK(answer("general").estimate == 1.5);
+    CHECK(answer("help").estimate == 1.0);
+    CHECK(answer("off").high >= 0.5);
+    CHECK(answer("off").low == 0.0);
+    CHECK(TopK::from_bytes(sketch.to_bytes()) == sketch);
+    CHECK(static_cast<int>(sketch.to_bytes()[4]) == 2);
+    check_damage(bytes, [](const std::string& damaged) { TopK::from_bytes(damaged); });
 }
 
-TEST_CASE("TopK refuses states that no sketch has, though the checksum is right") {
+TEST_CASE("TopK refuses states of its first version that no sketch has, though the checksum is right") {
     const std::string one = "0000000000000000000000000000f03f";  // low 0, high 1
     const std::string head =
         "4548544b01"
@@ -494,4 +623,182 @@ TEST_CASE("merging refuses more additions than can be counted, and changes nothi
     }
     CHECK(refused);
     CHECK(engagehub::TopK::from_bytes(trends.to_bytes()) == trends);
+}
+
+TEST_CASE("TopK refuses states that no sketch has, though the checksum is right") {
+    struct State {
+        std::string hash = "00";
+        std::string half_life = "40420f0000000000";
+        std::string baseline = "80841e0000000000";
+        std::string newest = "40420f0000000000";
+        std::string oldest = "0000000000000000";
+        std::string exponents = "01000000000000000000000000000000";
+        std::string share = "0000803f";
+        std::string second_share = "00000000";
+        std::string cell = "00000000f03f";
+        std::string cells = "0000000000000000f03f";
+    };
+    const auto read = [](const State& state) {
+        const std::string one = "000000000000f03f";
+        engagehub::ByteWriter writer;
+        writer.put_raw(from_hex(
+            "4548544b02"
+            "01000000"
+            "01000000"
+            "01"
+            "01" +
+            state.hash + "00" + state.half_life + state.baseline +
+            "0200000000000000"
+            "0000000000000040" +
+            state.newest + state.oldest + state.exponents + "01000000" +
+            "0500000000000000"
+            "0000000000000000" +
+            one + state.share + one + one + state.second_share + state.cell + state.cells.substr(8)));
+        return TopK::from_bytes(engagehub::seal(std::move(writer)));
+    };
+    State good;
+    CHECK(read(good).size() == 1);
+    CHECK(read(good).answer(number(5), kSecond).estimate == 1.0);
+    const auto refuse = [&](const auto& change) {
+        State state;
+        change(state);
+        CHECK_THROWS_AS(read(state), Corrupted);
+    };
+    refuse([](State& state) { state.half_life = "80841e0000000000"; });  // not shorter than the baseline
+    refuse([](State& state) { state.half_life = "0000000000000000"; });  // none beside a baseline
+    refuse([](State& state) { state.baseline = "ffffffffffffffff"; });   // negative
+    refuse([](State& state) { state.baseline = "0000000000000000"; });   // none, and yet its exponent and cells
+    refuse([](State& state) { state.oldest = "41420f0000000000"; });     // newer than the newest
+    refuse([](State& state) { state.oldest = "ffffffffffffff7f"; });     // beyond the end of time
+    refuse([](State& state) { state.exponents[0] = '1'; });              // far ahead of the newest event
+    refuse([](State& state) { state.exponents[17] = '1'; });             // that of the baseline
+    refuse([](State& state) { state.share = "0100803f"; });              // above 1
+    refuse([](State& state) { state.share = "00000080"; });              // -0
+    refuse([](State& state) { state.share = "0000c07f"; });              // NaN
+    refuse([](State& state) { state.second_share = "000080bf"; });       // negative
+    refuse([](State& state) { state.cell = "00000000f07f"; });           // infinity
+    refuse([](State& state) { state.cell = "000000000080"; });           // -0
+    refuse([](State& state) { state.cells += "00"; });                   // more than there are
+    State unknown;
+    unknown.hash = "04";
+    CHECK_THROWS_AS(read(unknown), Incompatible);
+}
+
+TEST_CASE("TopK under a key is told apart from others, and reads with that key only") {
+    const auto key = engagehub::ItemHash::keyed({1, 2});
+    const auto other = engagehub::ItemHash::keyed({1, 3});
+    TopK sketch(2, {}, {8, 2}, key);
+    for (std::int64_t i = 0; i < 40; ++i) sketch.add(number(i % 7), static_cast<double>(i));
+    const std::string bytes = sketch.to_bytes();
+    CHECK(TopK::from_bytes(bytes, key) == sketch);
+    CHECK_THROWS_AS(TopK::from_bytes(bytes), Incompatible);
+    CHECK_THROWS_AS(TopK::from_bytes(bytes, other), Incompatible);
+    CHECK_THROWS_AS(TopK::from_bytes(TopK(2).to_bytes(), key), Incompatible);
+    CHECK(TopK(2, {}, {8, 2}, other) != TopK(2, {}, {8, 2}, key));
+    try {
+        sketch.merge(TopK(2, {}, {8, 2}));
+        FAIL("merged");
+    } catch (const Incompatible& error) {
+        const std::string text = error.what();
+        CHECK(text.find(key.name() + " and redis") != std::string::npos);
+    }
+    sketch.clear();
+    CHECK(sketch == TopK(2, {}, {8, 2}, key));
+    check_damage(bytes, [&](const std::string& damaged) { TopK::from_bytes(damaged, key); });
+}
+
+TEST_CASE("TopK's growth is that of exact decayed counts while everybody has a place") {
+    std::mt19937_64 random(9);
+    for (const std::int64_t hours : {2, 30, 3'000}) {
+        const std::int64_t hour = 3'600 * kSecond;
+        TopK sketch(20, {HalfLife::of_micros(hour), HalfLife::of_micros(24 * hour)});
+        Model recent(hour);
+        Model baseline(24 * hour);
+        std::vector<std::int64_t> instants(400);
+        for (auto& at : instants)
+            at = static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(hours * hour)) - 7 * kYear;
+        for (const std::int64_t at : instants) {  // in no order
+            const std::int64_t item = skewed(random, 20);
+            const double weight = 1.0 + static_cast<double>(random() % 3);
+            sketch.add(number(item), weight, at);
+            recent.add(item, weight, at);
+            baseline.add(item, weight, at);
+        }
+        const std::int64_t oldest = *std::min_element(instants.begin(), instants.end());
+        const std::int64_t now = *std::max_element(instants.begin(), instants.end()) + 60 * kSecond;
+        const engagehub::GrowthScale scale(sketch.half_life(), sketch.baseline(), now - oldest);
+        const auto rows = sketch.growth(20, now);
+        REQUIRE(rows.size() == recent.items().size());
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            const std::int64_t item = rows[i].item.number;
+            const auto wanted =
+                scale(static_cast<double>(recent.truth(item, now)), static_cast<double>(baseline.truth(item, now)));
+            CHECK(rows[i].growth.rate == doctest::Approx(wanted.rate).epsilon(1e-12));
+            CHECK(rows[i].growth.baseline == doctest::Approx(wanted.baseline).epsilon(1e-9));
+            CHECK(rows[i].growth.ratio == doctest::Approx(wanted.ratio).epsilon(1e-9));
+            CHECK(std::abs(rows[i].growth.score - wanted.score) < 1e-6);
+            if (i != 0) CHECK(rows[i - 1].growth.score >= rows[i].growth.score);
+        }
+        CHECK(sketch.growth(3, now).size() == 3);
+        CHECK(sketch.growth(3, now)[2].item == rows[2].item);
+    }
+}
+
+TEST_CASE("TopK remembers the past of an item that was displaced, and finds who grows") {
+    const std::int64_t hour = 3'600 * kSecond;
+    const std::int64_t minute = 60 * kSecond;
+    TopK sketch(20, {HalfLife::of_micros(hour), HalfLife::of_micros(24 * hour)});
+    std::mt19937_64 random(10);
+    // Five days of 300 names, each four times an hour; then, for half an hour, 299 and the new 1000 come three times a
+    // minute.
+    for (std::int64_t at = 0; at < 5 * 24 * 60; ++at) {
+        for (int i = 0; i < 20; ++i) sketch.add(number(static_cast<std::int64_t>(random() % 300)), 1.0, at * minute);
+        if (at < 5 * 24 * 60 - 30) continue;
+        for (int i = 0; i < 3; ++i) {
+            sketch.add(number(299), 1.0, at * minute);
+            sketch.add(number(1'000), 1.0, at * minute);
+        }
+    }
+    const auto rows = sketch.growth(20, 5 * 24 * hour);
+    CHECK(rows[0].item == number(1'000));
+    CHECK(rows[1].item == number(299));
+    // It had no place before, and yet the second table knows that it isn't new.
+    CHECK(rows[1].growth.baseline == doctest::Approx(4.0).epsilon(0.5));
+    CHECK(rows[0].growth.baseline < 1.0);
+    CHECK(rows[1].growth.ratio < rows[0].growth.ratio);
+    CHECK(rows[1].growth.score > 5.0);
+    CHECK(rows[2].growth.score < 4.5);
+}
+
+TEST_CASE("TopK with a baseline merges and goes on from its bytes") {
+    std::mt19937_64 random(11);
+    const TopK::HalfLives half_lives(HalfLife::of_micros(60 * kSecond), HalfLife::of_micros(3'600 * kSecond));
+    for (int round = 0; round < 10; ++round) {
+        TopK a(3, half_lives, {16, 2});
+        TopK b(3, half_lives, {16, 2});
+        std::int64_t now = 0;
+        for (int i = 0; i < 300; ++i) {
+            now += static_cast<std::int64_t>(random() % (i == 150 ? 100'000 * kSecond : 30 * kSecond));
+            const ItemView item = number(skewed(random, 30));
+            TopK& chosen = i < 150 ? a : b;
+            if (i % 50 == 0) chosen = TopK::from_bytes(chosen.to_bytes());
+            TopK twin = chosen;
+            chosen.add(item, 1.0, now);
+            twin.add(item, 1.0, now);
+            REQUIRE(twin == chosen);
+        }
+        TopK ab = a;
+        ab.merge(b);
+        TopK ba = b;
+        ba.merge(a);
+        REQUIRE(ab == ba);
+        const auto rows = ab.growth(3, now);
+        REQUIRE(rows.size() == 3);
+        for (const auto& row : rows) {
+            // Estimates add up: those of a were made when its newest event was.
+            CHECK(row.growth.rate >= 0.0);
+            CHECK(std::isfinite(row.growth.score));
+        }
+        REQUIRE(TopK::from_bytes(ab.to_bytes()) == ab);
+    }
 }

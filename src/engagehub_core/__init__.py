@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
     from engagehub_core.queues import MpmcQueue
     from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
-    from engagehub_core.sketches import Row, TopK
+    from engagehub_core.top_k import Growth, Row, TopK
     from engagehub_core.windows import DistinctWindow, TotalWindow
 
 _MODULES = {
@@ -31,7 +31,7 @@ _MODULES = {
     "processor": ("Event", "EventBatch", "EventProcessor", "ProcessorStats"),
     "queues": ("MpmcQueue",),
     "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
-    "sketches": ("Row", "TopK"),
+    "top_k": ("Growth", "Row", "TopK"),
     "windows": ("DistinctWindow", "TotalWindow"),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
@@ -43,6 +43,7 @@ __all__ = [
     "Event",
     "EventBatch",
     "EventProcessor",
+    "Growth",
     "HyperLogLog",
     "Leaderboard",
     "MpmcQueue",

@@ -191,16 +191,26 @@ def check_count_min_sketch(checks: Checks) -> None:
 
 
 def check_top_k(checks: Checks) -> None:
-    """Heavy hitters with and without decay."""
-    for half_life, golden in ((None, "78216560205a4bb8"), ("1h", "ea1d089cfaba54e7")):
-        trends = TopK(20, half_life=half_life, width=128)
+    """Heavy hitters with and without decay, and growth."""
+    for half_life, baseline, golden in (
+        (None, None, "fb1a1601023db8fb"),
+        ("1h", None, "2d03c0b18d49ffc6"),
+        ("1s", "1m", "787f7f4fa89200d1"),
+    ):
+        trends = TopK(20, half_life=half_life, baseline=baseline, width=128)
         draw = numbers(4)
         for step in range(5_000):
             trends.add(next(draw) % (1 + next(draw) % 400), at=1_700_000_000 + step * 7)
-        checks.digest(
-            f"TopK rows, half_life={half_life}", [*trends.top(20, at=1_700_040_000), trends.to_bytes().hex()], golden
-        )
+        name = f"half_life={half_life}, baseline={baseline}"
+        checks.digest(f"TopK rows, {name}", [*trends.top(20, at=1_700_040_000), trends.to_bytes().hex()], golden)
         _round_trip(checks, trends)
+    trends = TopK(20, half_life="1h", baseline="1d")
+    for day in range(10):
+        trends.update(["general"] * 48 + ["help"] * 2, at=[86_400 * day + 1_800 * half for half in range(48)] + [0, 1])
+    trends.update(["new"] * 9 + ["help"] * 9, at=864_000)
+    # Their logarithms are those of the platform, which may differ in the last digits.
+    rows = [(row.item, *(round(value, 6) for value in row[1:])) for row in trends.growth(at=864_000)]
+    checks.digest("TopK growth", rows, "1e5b69358d5e4f66")
 
 
 def check_distinct_window(checks: Checks) -> None:

@@ -6,6 +6,7 @@ import copy
 import gc
 import pickle
 import random
+import re
 import time
 import weakref
 from datetime import UTC, datetime, timedelta
@@ -16,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from models.growth import growth
 from models.hashing import sealed
 from models.top_k import DecayedCounts
 
 from engagehub_core import TopK
 from engagehub_core.errors import Corrupted, Incompatible, InvalidArgument, InvalidType
-from engagehub_core.sketches import Row
+from engagehub_core.top_k import Growth, Row
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs/formats/top-k.md"
 YEAR = 31_557_600
@@ -55,10 +57,15 @@ class BesideModel(RuleBasedStateMachine):
         super().__init__()
         self.now = 0
 
-    @initialize(half_life=st.sampled_from(HALF_LIVES), k=st.integers(1, 5), width=st.integers(1, 6))
-    def create(self, half_life, k, width):
-        self.half_life = half_life
-        self.pair = [(TopK(k, half_life=half_life, width=width, depth=2), DecayedCounts(half_life)) for _ in range(2)]
+    @initialize(
+        half_life=st.sampled_from(HALF_LIVES), has_baseline=st.booleans(), k=st.integers(1, 4), width=st.integers(1, 6)
+    )
+    def create(self, half_life, has_baseline, k, width):
+        baseline = half_life * 9 if half_life and has_baseline else None
+        self.pair = [
+            (TopK(k, half_life=half_life, baseline=baseline, width=width, depth=2), DecayedCounts(half_life))
+            for _ in range(2)
+        ]
 
     @rule(seconds=st.one_of(st.integers(0, 10), st.integers(0, 100_000), st.integers(0, 5 * YEAR)))
     def wait(self, seconds):
@@ -87,7 +94,10 @@ class BesideModel(RuleBasedStateMachine):
             len(events) for events in other_model.events.values()
         )
         if total < 400:
+            reverse = other.copy()
+            reverse.merge(sketch)
             sketch.merge(other)
+            assert sketch == reverse
             model.merge(other_model)
 
     @rule(which=st.integers(0, 1))
@@ -113,6 +123,11 @@ class BesideModel(RuleBasedStateMachine):
             for sketch, _ in self.pair:
                 rows = sketch.top(100, self.now)
                 assert rows == sorted(rows, key=lambda row: (-row.estimate, row.item))
+                assert all(row.low <= row.estimate <= row.high for row in rows)
+                if sketch.baseline is not None:
+                    growing = sketch.growth(100, self.now)
+                    assert growing == sorted(growing, key=lambda row: (-row.score, row.item))
+                    assert len(growing) == len(rows)
 
 
 BesideModel.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
@@ -148,11 +163,35 @@ def test_a_displaced_item_keeps_its_upper_bound():
     trends = TopK(1, width=512)
     trends.add("a", 5)
     trends.add("b", 4)
+    assert trends.top() == [Row("a", 5.0, 5.0, 5.0)]
+    trends.add("c", 1)
+    # Of two candidates b was the lower one. Nobody else is in the table, so what it says of b is b's.
     assert trends.answer("b") == (4.0, 0.0, 4.0)
     trends.add("b", 2)
-    # b came among the k with this addition; what it had before is only bounded from above.
+    # Whoever comes is a candidate; what it had before is only bounded from above.
     assert trends.top() == [Row("b", 6.0, 2.0, 6.0)]
-    assert trends.answer("a") == (5.0, 0.0, 5.0)
+    assert trends.answer("a") == (5.0, 5.0, 5.0)
+
+
+def test_the_estimate_leaves_out_what_strangers_left():
+    trends = TopK(5, width=256)
+    trends.update([f"passer-by {number}" for number in range(20_000)])
+    trends.update(["late"] * 300)
+    estimate, low, high = trends.answer("late")
+    assert low == 300
+    assert high > 310
+    assert estimate < 310
+
+
+def test_the_defaults_take_64_kib():
+    trends = TopK()
+    trends.update([f"a name of 23 bytes {number:04}" for number in range(10_000)])
+    assert len(trends) == 100
+    assert 60_000 < trends.nbytes <= 65_536
+    assert TopK(half_life="1h", baseline="1d").nbytes > 2 * 2048 * 4 * 6
+    before = trends.nbytes
+    trends.update(["n" * 1_000] * 2)
+    assert trends.nbytes == before + 1_000
 
 
 def test_weights_halve_with_every_half_life():
@@ -275,7 +314,15 @@ def test_merge_needs_the_same_sketch():
     trends.add("a", at=0)
     ints = TopK(5, half_life="1h")
     ints.add(1, at=0)
-    for other in (TopK(6, half_life="1h"), TopK(5), TopK(5, half_life="2h"), TopK(5, half_life="1h", width=9), ints):
+    with_baseline = TopK(5, half_life="1h", baseline="2h")
+    for other in (
+        TopK(6, half_life="1h"),
+        TopK(5),
+        TopK(5, half_life="2h"),
+        TopK(5, half_life="1h", width=9),
+        with_baseline,
+        ints,
+    ):
         with pytest.raises(Incompatible):
             trends.merge(other)
     with pytest.raises(InvalidType, match="TopK"):
@@ -324,20 +371,35 @@ def test_copies_are_equal_and_independent():
 
 
 def test_every_truncation_and_every_turned_bit_is_refused():
-    trends = TopK(2, half_life=1, width=3, depth=1)
+    trends = TopK(1, half_life=1, width=3, depth=1)
     trends.update(["general", "help", "off"], [3, 1, 0.5], at=[0, 1, 1])
-    data = trends.to_bytes()
-    assert data.hex() in FORMAT_PAGE.read_text()
-    for size in range(len(data)):
+    grows = TopK(1, half_life=1, baseline=2, width=1, depth=1)
+    grows.update([7, 8, -1], [1, 1, 2], at=[-2, 0, 0])
+    for data in (trends.to_bytes(), grows.to_bytes()):
+        assert data.hex() in FORMAT_PAGE.read_text()
+        for size in range(len(data)):
+            with pytest.raises(Corrupted):
+                TopK.from_bytes(data[:size])
+        for bit in range(8 * len(data)):
+            damaged = bytearray(data)
+            damaged[bit // 8] ^= 1 << bit % 8
+            with pytest.raises((Corrupted, Incompatible)):
+                TopK.from_bytes(damaged)
         with pytest.raises(Corrupted):
-            TopK.from_bytes(data[:size])
-    for bit in range(8 * len(data)):
-        damaged = bytearray(data)
-        damaged[bit // 8] ^= 1 << bit % 8
-        with pytest.raises((Corrupted, Incompatible)):
-            TopK.from_bytes(damaged)
-    with pytest.raises(Corrupted):
-        TopK.from_bytes(sealed(data[:-4] + b"\x00"))
+            TopK.from_bytes(sealed(data[:-4] + b"\x00"))
+
+
+def test_the_first_version_is_read():
+    (data,) = re.findall(r"`(4548544b01[0-9a-f]+)`", FORMAT_PAGE.read_text())
+    trends = TopK.from_bytes(bytes.fromhex(data))
+    assert trends.top(at=1) == [
+        Row("general", 1.5, *trends.bounds("general", 1)),
+        Row("help", 1.0, *trends.bounds("help", 1)),
+    ]
+    assert trends.bounds("off", 1)[1] >= 0.5
+    assert (trends.k, trends.width, trends.depth, trends.half_life) == (2, 3, 1, 1.0)
+    assert trends.to_bytes()[4] == 2
+    assert TopK.from_bytes(trends.to_bytes()) == trends
 
 
 def test_a_stamp_too_far_ahead_of_the_clock_is_refused():
@@ -349,3 +411,133 @@ def test_a_stamp_too_far_ahead_of_the_clock_is_refused():
     assert [row.item for row in trends.top(at=1_060)] == ["a"]
     assert trends.copy().max_skew == pickle.loads(pickle.dumps(TopK(5, max_skew=60))).max_skew == 60.0
     TopK(5, half_life="1h", clock=lambda: 0, max_skew=None).add("a", at=250_000_000_000)
+
+
+HOUR = 3600
+
+
+@pytest.mark.parametrize("hours", [1, 30, 2_000])
+def test_growth_is_that_of_exact_decayed_counts(hours):
+    seeded = random.Random(hours)
+    trends = TopK(30, half_life="1h", baseline="1d")
+    recent, longer = DecayedCounts(HOUR), DecayedCounts(24 * HOUR)
+    instants = [seeded.randrange(hours * HOUR) for _ in range(300)]
+    for at in instants:
+        item, weight = f"channel {int(30 ** seeded.random())}", seeded.choice([1, 2, 0.5])
+        trends.add(item, weight, at=at)
+        recent.add(item, weight, at)
+        longer.add(item, weight, at)
+    now = max(instants) + 120
+    observed = now - min(instants)
+    rows = trends.growth(30, at=now)
+    assert {row.item for row in rows} == set(recent.events)
+    assert rows == sorted(rows, key=lambda row: (-row.score, row.item))
+    for row in rows:
+        sums = float(recent.truth(row.item, now)), float(longer.truth(row.item, now))
+        wanted = growth(*sums, HOUR, 24 * HOUR, observed)
+        assert row[1:4] == pytest.approx(wanted[:3], rel=1e-7)
+        assert row.score == pytest.approx(wanted[3], abs=1e-5)
+    assert trends.growth(3, at=now) == rows[:3]
+
+
+def test_growth_ranks_a_burst_and_a_newcomer_above_what_is_always_heavy():
+    trends = TopK(10, half_life="1h", baseline="1d")
+    for hour in range(24 * 10):
+        trends.add("always", 100, at=hour * HOUR)
+        trends.add("sometimes", 4, at=hour * HOUR)
+    now = 24 * 10 * HOUR
+    trends.add("sometimes", 40, at=now)
+    trends.add("new", 40, at=now)
+    trends.add("once", 1, at=now)
+    order = [row.item for row in trends.growth(at=now)]
+    assert order[:2] == ["new", "sometimes"]
+    assert order[-1] == "always"
+    rows = {row.item: row for row in trends.growth(at=now)}
+    assert rows["new"].baseline == 0.0
+    assert rows["new"].ratio > rows["sometimes"].ratio > 2
+    assert rows["once"].score < 4
+    assert rows["always"].score < 0
+
+
+def test_growth_calls_nothing_new_while_everything_is():
+    trends = TopK(10, half_life="1h", baseline="1d")
+    assert trends.growth(at=0) == []
+    trends.update(["a", "a", "b"], at=[0, 1, 2])
+    for row in trends.growth(at=2):
+        assert abs(row.score) < 1
+    assert trends.baseline == 86_400.0
+
+
+def test_growth_needs_a_baseline():
+    with pytest.raises(InvalidArgument, match="baseline"):
+        TopK(half_life="1h").growth()
+    for bad in ({"baseline": "1d"}, {"half_life": "1h", "baseline": "1h"}, {"half_life": "1h", "baseline": "5m"}):
+        with pytest.raises(InvalidArgument, match="baseline must be longer"):
+            TopK(**bad)
+    with pytest.raises(InvalidArgument, match="n must be"):
+        TopK(half_life="1h", baseline="1d").growth(-1)
+    assert TopK().baseline is None
+
+
+def test_growth_goes_through_merge_bytes_and_pickle():
+    parts = [TopK(10, half_life="1h", baseline="1d") for _ in range(2)]
+    whole = TopK(10, half_life="1h", baseline="1d")
+    seeded = random.Random(3)
+    for step in range(600):
+        item, at = seeded.choice("aabcd"), step * 600
+        parts[step % 2].add(item, at=at)
+        whole.add(item, at=at)
+    merged = parts[1].copy()
+    merged.merge(parts[0])
+    now = 600 * 600
+    assert [row.item for row in merged.growth(at=now)] == [row.item for row in whole.growth(at=now)]
+    for one, other in zip(merged.growth(at=now), whole.growth(at=now), strict=True):
+        assert one[1:] == pytest.approx(other[1:], rel=1e-9, abs=1e-6)
+    for twin in (TopK.from_bytes(merged.to_bytes()), pickle.loads(pickle.dumps(merged)), merged.copy()):
+        assert twin == merged
+        assert twin.growth(at=now) == merged.growth(at=now)
+    assert isinstance(merged.growth(at=now)[0], Growth)
+
+
+def test_a_key_keeps_sketches_apart():
+    key, other = b"0123456789abcdef", b"0123456789abcdeF"
+    trends = TopK(5, key=key, width=16)
+    trends.update(["a", "b", "a"])
+    assert (trends.hash, TopK().hash) == ("keyed", "redis")
+    assert TopK.from_bytes(trends.to_bytes(), key) == trends
+    assert pickle.loads(pickle.dumps(trends)) == copy.copy(trends) == trends
+    assert key not in trends.to_bytes()
+    assert trends != TopK.from_bytes(TopK(5, width=16).to_bytes())
+    for wrong in (None, other):
+        with pytest.raises(Incompatible, match="key"):
+            TopK.from_bytes(trends.to_bytes(), key=wrong)
+    with pytest.raises(Incompatible, match="key"):
+        TopK.from_bytes(TopK(5).to_bytes(), key)
+    with pytest.raises(Incompatible, match=r"keyed [0-9a-f]{16} and keyed [0-9a-f]{16}"):
+        trends.merge(TopK(5, key=other, width=16))
+    with pytest.raises(Incompatible, match=r"redis and keyed"):
+        TopK(5, width=16).merge(trends)
+    with pytest.raises(InvalidArgument, match="16 bytes"):
+        TopK(key=b"short")
+    with pytest.raises(InvalidType):
+        TopK(key="0123456789abcdef")
+    same = TopK(5, key=bytearray(key), width=16)
+    same.merge(trends)
+    assert same == trends
+
+
+def test_add_takes_its_arguments_by_name():
+    trends = TopK(5, half_life="1h", clock=lambda: 0)
+    trends.add(item="a", at=0, weight=2)
+    trends.add("a", 1)
+    assert trends.estimate(item="a", at=None) == 3.0
+    for refused in (
+        trends.add,
+        lambda: trends.add("a", 1, 0, 0),
+        lambda: trends.add("a", 1, weight=1),
+        lambda: trends.add("a", when=0),
+        trends.estimate,
+    ):
+        with pytest.raises(TypeError):
+            refused()
+    assert trends.estimate("a") == 3.0

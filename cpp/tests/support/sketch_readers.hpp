@@ -95,6 +95,10 @@ inline int read_all(std::string_view bytes) {
     read += read_native<TopK>(bytes, [](TopK& sketch) {
         const auto item = item_for(sketch.kind());
         sketch.add(item, 1.0, sketch.as_of(kFirstInstant));
+        if (sketch.baseline().decays()) {
+            for (const auto& row : sketch.growth(sketch.k(), 0))
+                require(row.growth.rate >= 0.0 && row.growth.baseline >= 0.0, "a rate is below zero");
+        }
         for (const auto& row : sketch.top(sketch.k(), 0)) {
             require(
                 row.answer.low <= row.answer.estimate && row.answer.estimate <= row.answer.high,

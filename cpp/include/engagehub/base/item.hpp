@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Purpose: what can be counted or ranked: a signed 64-bit integer or a text. Bytes share the domain of text (a text is
 // its UTF-8). One object holds one kind, fixed by the first item that it accepts.
-// Thread safety: values. Complexity: O(length) to hash, O(1) otherwise.
+// Thread safety: values. Complexity: O(1).
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 #include <engagehub/base/errors.hpp>
-#include <engagehub/codec/murmur64a.hpp>
 
 namespace engagehub {
 
@@ -33,19 +31,6 @@ struct ItemView {
         return a.kind == b.kind && a.number == b.number && a.text == b.text;
     }
 };
-
-// The hash that every sketch uses: MurmurHash64A with the seed of Redis over the UTF-8 or the eight little-endian
-// bytes, so that registers can be exchanged with a server.
-inline std::uint64_t hash_of(const ItemView& item) {
-    if (item.kind == ItemKind::kText) return murmur64a(item.text.data(), item.text.size());
-    std::array<char, 8> bytes{};
-    auto value = static_cast<std::uint64_t>(item.number);
-    for (auto& byte : bytes) {
-        byte = static_cast<char>(value & 0xffU);
-        value >>= 8U;
-    }
-    return murmur64a(bytes.data(), bytes.size());
-}
 
 // Fixes the kind at the first item; refuses the other kind afterwards.
 // THROWS: InvalidType, and changes nothing.

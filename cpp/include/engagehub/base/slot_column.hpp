@@ -46,6 +46,7 @@ public:
     Value& operator[](Slot slot) { return chunks_[slot / kChunk][slot % kChunk]; }
     const Value& operator[](Slot slot) const { return chunks_[slot / kChunk][slot % kChunk]; }
     std::size_t capacity() const { return capacity_; }
+    std::size_t bytes() const { return capacity_ * sizeof(Value) + chunks_.capacity() * sizeof chunks_[0]; }
 
     // Makes the slot usable; values not written before are zero.
     void ensure(Slot slot) {

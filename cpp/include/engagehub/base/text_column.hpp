@@ -45,6 +45,14 @@ public:
 
     // One more than the largest slot ever set.
     std::size_t size() const { return size_; }
+    // All memory, that of long texts included. O(size).
+    std::size_t bytes() const {
+        std::size_t result = cells_.bytes();
+        for (Slot slot = 0; slot < size_; ++slot) {
+            if (cells_[slot][kInside] == kLong) result += length_in(cells_[slot]);
+        }
+        return result;
+    }
 
     std::string_view operator[](Slot slot) const {
         const Cell& cell = cells_[slot];

@@ -31,6 +31,11 @@ public:
         std::memcpy(&bits, &value, sizeof bits);
         put(bits);
     }
+    void put_float(float value) {
+        std::uint32_t bits = 0;
+        std::memcpy(&bits, &value, sizeof bits);
+        put(bits);
+    }
     void put_raw(std::string_view raw) { bytes_.append(raw); }
     // A 32-bit length, then the bytes.
     void put_text(std::string_view text) {
@@ -63,6 +68,12 @@ public:
     double get_double() {
         const auto bits = get<std::uint64_t>();
         double value = 0;
+        std::memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    float get_float() {
+        const auto bits = get<std::uint32_t>();
+        float value = 0;
         std::memcpy(&value, &bits, sizeof value);
         return value;
     }

@@ -29,6 +29,7 @@
 #include <engagehub/base/item.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/distinct_estimators.hpp>
+#include <engagehub/sketch/hash_batch.hpp>
 #include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/kind.hpp>
 #include <engagehub/sketch/packed_registers.hpp>
@@ -91,14 +92,14 @@ public:
     template <class Items>
     void update(const Items& items, std::size_t size) {
         const ItemKind kind = kind_after(kind_, items, size, "items");
-        hash_.dispatch([&](const auto& hash) {
+        each_hash_piece(hash_, items, size, [&](const std::uint64_t* hashes, std::size_t /*first*/, std::size_t count) {
             std::size_t i = 0;
-            for (; i < size && (is_sparse() || grade_ == Grade::kPlain); ++i) {
-                add_hash(hash(items[i]));
+            for (; i < count && (is_sparse() || grade_ == Grade::kPlain); ++i) {
+                add_hash(hashes[i]);
                 kind_ = kind;
             }
-            raise_all(size - i, [&, i](std::size_t j) { return hash(items[i + j]); });
-            if (size != 0) kind_ = kind;
+            raise_all(hashes + i, count - i);
+            kind_ = kind;
         });
     }
 
@@ -174,7 +175,7 @@ public:
     }
 
     // The union, at the lower precision of the two and, unless a sketch is empty, of the lower grade.
-    // THROWS: Incompatible.
+    // THROWS: Incompatible, and changes nothing; so does std::bad_alloc.
     void merge(const HyperLogLog& other) {
         hash_.require_same(other.hash_);
         const ItemKind kind = merged_kind(kind_, other.kind_);
@@ -337,15 +338,13 @@ private:
     }
 
     // REQUIRES: dense and of the grade ultra, unless there are none.
-    template <class HashAt>
-    void raise_all(std::size_t count, const HashAt& hash_at) {
+    void raise_all(const std::uint64_t* hashes, std::size_t count) {
         std::uint8_t* const bytes = bytes_.data();
         const unsigned p = p_;
         bool is_changed = false;
-        for (std::size_t j = 0; j < count; ++j) {
-            const std::uint64_t hash = hash_at(j);
-            std::uint8_t& held = bytes[ultra::index_of(hash, p)];
-            const std::uint8_t byte = ultra::raised(held, ultra::level_of(ultra::rank_of_hash(hash, p), p));
+        for (std::size_t i = 0; i < count; ++i) {
+            std::uint8_t& held = bytes[ultra::index_of(hashes[i], p)];
+            const std::uint8_t byte = ultra::raised(held, ultra::level_of(ultra::rank_of_hash(hashes[i], p), p));
             is_changed |= byte != held;
             held = byte;
         }
@@ -414,14 +413,22 @@ private:
     }
 
     void absorb_tokens(const TokenSet& others) {
-        others.each([&](TokenSet::Token token) {
-            if (is_sparse()) {
-                add_token(token);
-            } else {
-                const auto [index, rank] = TokenSet::register_of(token, p_);
-                raise(index, rank);
-            }
-        });
+        if (is_sparse()) {
+            HyperLogLog result = *this;
+            others.each([&](TokenSet::Token token) { result.take(token); });
+            *this = std::move(result);
+        } else {
+            others.each([&](TokenSet::Token token) { take(token); });
+        }
+    }
+
+    void take(TokenSet::Token token) {
+        if (is_sparse()) {
+            add_token(token);
+        } else {
+            const auto [index, rank] = TokenSet::register_of(token, p_);
+            raise(index, rank);
+        }
     }
 
     // Few registers as a list of index << 8 | rank, more as six bits each.
