@@ -34,13 +34,15 @@ struct ItemView {
 
 // Fixes the kind at the first item; refuses the other kind afterwards.
 // THROWS: InvalidType, and changes nothing.
-inline void require_kind(ItemKind& held, ItemKind given, const char* argument) {
-    if (held == given) return;
+inline void change_kind(ItemKind& held, ItemKind given, const char* argument) {
     if (held != ItemKind::kNone) {
         throw InvalidType(
             std::string(argument) + " must be " + name_of(held) + " as all before it, got " + name_of(given));
     }
     held = given;
+}
+inline void require_kind(ItemKind& held, ItemKind given, const char* argument) {
+    if (held != given) change_kind(held, given, argument);
 }
 
 }  // namespace engagehub

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 namespace engagehub {
 
@@ -13,17 +14,20 @@ inline constexpr std::uint64_t kRedisHashSeed = 0xadc83b19ULL;
 
 namespace detail {
 
-inline std::uint64_t load_le64(const unsigned char* bytes) {
-    std::uint64_t value = 0;
-    for (unsigned i = 0; i < 8; ++i) value |= static_cast<std::uint64_t>(bytes[i]) << (8U * i);
+template <class Word>
+std::uint64_t load_le(const unsigned char* bytes) {
+#if defined(_MSC_VER) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
+    Word value = 0;
+    std::memcpy(&value, bytes, sizeof value);  // compilers don't make one load of the loop below
     return value;
-}
-
-inline std::uint64_t load_le32(const unsigned char* bytes) {
+#else
     std::uint64_t value = 0;
-    for (unsigned i = 0; i < 4; ++i) value |= static_cast<std::uint64_t>(bytes[i]) << (8U * i);
+    for (unsigned i = 0; i < sizeof(Word); ++i) value |= static_cast<std::uint64_t>(bytes[i]) << (8U * i);
     return value;
+#endif
 }
+inline std::uint64_t load_le64(const unsigned char* bytes) { return load_le<std::uint64_t>(bytes); }
+inline std::uint64_t load_le32(const unsigned char* bytes) { return load_le<std::uint32_t>(bytes); }
 
 // The last 1 to 7 bytes of a text as a word, without a loop over them: by loads that overlap, for what both cover is
 // the same. REQUIRES: 1 <= count <= 7, and that many bytes or, if the text is longer than eight, eight before the end.
