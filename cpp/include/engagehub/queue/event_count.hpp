@@ -42,11 +42,11 @@ public:
             std::this_thread::yield();
         }
     }
-    // Whether the next pause would give the core away.
-    bool is_spent() const noexcept { return rounds_ >= kSpins; }
+    bool is_spent() const noexcept { return rounds_ >= kSpins + kYields; }
 
 private:
     static constexpr int kSpins = 64;
+    static constexpr int kYields = 4;
     int rounds_ = 0;
 };
 
@@ -68,8 +68,6 @@ public:
     // notification that ended the wait may have been meant for one thread only.
     template <class Ready>
     bool wait(Deadline deadline, Ready&& ready) {
-        // Without a yield: on a busy machine one costs a slice of the scheduler for each thread that has work, and the
-        // notification that comes meanwhile goes unheard. Who is parked is woken.
         for (Backoff backoff; !backoff.is_spent(); backoff.pause()) {
             if (ready()) return true;
         }
