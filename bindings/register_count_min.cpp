@@ -141,7 +141,7 @@ void register_count_min(py::module_& module) {
         });
     type.def(
             "update", &update, py::arg("items"), py::arg("weights") = 1, py::arg("at") = py::none(),
-            R"(Count many items at once; the GIL is released meanwhile.
+            R"(Count many items at once; the GIL is released once a list's items are hashed.
 
 Parameters
 ----------

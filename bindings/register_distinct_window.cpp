@@ -146,8 +146,7 @@ void register_distinct_window(py::module_& module) {
             py::init([](std::int64_t span, MaybeMicros resolution, py::handle p, py::handle hash, py::handle ints,
                         py::handle key, py::object clock, MaybeMicros max_skew) {
                 Clock checked(std::move(clock), max_skew);
-                const std::int64_t precision = convert::integer(p, "p");
-                const unsigned bits = precision < 0 ? 0U : precision > 255 ? 255U : static_cast<unsigned>(precision);
+                const unsigned bits = sketch_state::precision(p);
                 const ItemHash item_hash = sketch_state::item_hash(hash, ints, key);
                 const std::int64_t step =
                     window_state::resolution_or(resolution, DistinctWindow::default_resolution(span));

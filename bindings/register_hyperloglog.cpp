@@ -3,9 +3,6 @@
 
 #include <pybind11/stl.h>
 
-#include <limits>
-#include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -37,14 +34,6 @@ struct PyHyperLogLog : MadeByInit {
 // Some microseconds at the usual precision, for which letting go of the GIL would cost more.
 HyperLogLog copy_of(PyHyperLogLog& bound) {
     return bound.guarded.with([](HyperLogLog& native) { return native; });
-}
-
-unsigned precision(py::handle object) {
-    const std::int64_t p = convert::integer(object, "p");
-    if (p < HyperLogLog::kLeastPrecision || p > HyperLogLog::kMostPrecision) {
-        throw engagehub::InvalidArgument("p must be between 4 and 18, got " + std::to_string(p));
-    }
-    return static_cast<unsigned>(p);
 }
 
 void merge(PyHyperLogLog& self, const py::args& others) {
@@ -149,7 +138,8 @@ void register_hyperloglog(py::module_& module) {
         }))
         .def(
             py::init([](py::handle p, py::handle hash, py::handle ints, py::handle key) {
-                return made<PyHyperLogLog>(HyperLogLog(precision(p), sketch_state::item_hash(hash, ints, key)));
+                return made<PyHyperLogLog>(
+                    HyperLogLog(sketch_state::precision(p), sketch_state::item_hash(hash, ints, key)));
             }),
             py::arg("p"), py::arg("hash"), py::arg("ints"), py::arg("key"))
         .def_static(
@@ -171,7 +161,7 @@ void register_hyperloglog(py::module_& module) {
                 const convert::HashBatch batch(items, "items", self.hash);
                 self.guarded.with_released([&](HyperLogLog& native) { native.update(batch, batch.size()); });
             },
-            py::arg("items"), R"(Add many items at once; the GIL is released meanwhile.
+            py::arg("items"), R"(Add many items at once; the GIL is released once a list's items are hashed.
 
 Parameters
 ----------
@@ -211,7 +201,8 @@ sigma : float, default 2
 Returns
 -------
 tuple of float
-    (low, high). The low one is never below the number of tokens or registers in use, which fewer items can't reach.
+    (low, high). The low one is not below the number of tokens or registers in use, which fewer items can't reach, unless
+    the estimate is.
 
 Raises
 ------
@@ -348,7 +339,7 @@ Examples
         .def(
             "downsize",
             [](PyHyperLogLog& self, py::handle p) {
-                const unsigned wanted = precision(p);
+                const unsigned wanted = sketch_state::precision(p);
                 self.guarded.with([&](HyperLogLog& native) { native.downsize(wanted); });
             },
             py::arg("p"), R"(Bring the sketch down to a lower precision, exactly.

@@ -15,6 +15,7 @@
 #include <engagehub/base/item.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/cell_table.hpp>
+#include <engagehub/sketch/hyperloglog.hpp>
 #include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/kind.hpp>
 
@@ -123,6 +124,14 @@ inline engagehub::ItemHash item_hash(py::handle hash, py::handle ints, py::handl
     if (!key.is_none()) return keyed;
     if (is_decimal) return engagehub::ItemHash::redis_decimal();
     return is_redis ? engagehub::ItemHash::redis() : engagehub::ItemHash::postgresql();
+}
+
+inline unsigned precision(py::handle object) {
+    const std::int64_t p = convert::integer(object, "p");
+    if (p < engagehub::HyperLogLog::kLeastPrecision || p > engagehub::HyperLogLog::kMostPrecision) {
+        throw engagehub::InvalidArgument("p must be between 4 and 18, got " + std::to_string(p));
+    }
+    return static_cast<unsigned>(p);
 }
 
 inline engagehub::TableSize table_size(py::handle width, py::handle depth) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include <engagehub/ranking/leaderboard.hpp>
+#include <engagehub/sketch/top_k.hpp>
 
 #include "tests/support/failing_new.hpp"
 
@@ -19,6 +20,7 @@ using engagehub::ItemView;
 using engagehub::Leaderboard;
 using engagehub::TieOrder;
 using engagehub::Ties;
+using engagehub::TopK;
 using engagehub_tests::allocations;
 using engagehub_tests::fail_at_every_allocation;
 
@@ -203,4 +205,29 @@ TEST_CASE("a count of rows that the bytes can't hold asks for no memory") {
     allocations.largest = 0;
     CHECK_THROWS_AS(Leaderboard::from_bytes(hostile), engagehub::Corrupted);
     CHECK(allocations.largest < 1'000);
+}
+
+TEST_CASE("a TopK without memory has counted nothing, and still writes what can be read") {
+    const HalfLife half_life = HalfLife::of_micros(kSecond);
+    for (const HalfLife baseline : {HalfLife(), HalfLife::of_micros(10 * kSecond)}) {
+        for (const std::size_t items : {0U, 1U, 8U, 40U}) {
+            // Within the same frame of exponents, and so far ahead that it moves.
+            for (const std::int64_t at : {std::int64_t{5} * kSecond, std::int64_t{5'000} * kSecond}) {
+                TopK sketch(20, {half_life, baseline}, {16, 2});
+                for (std::size_t i = 0; i < items; ++i)
+                    sketch.add(view_of(name_of(i)), 1.0, static_cast<std::int64_t>(i % 5) * kSecond);
+                const std::string before = sketch.to_bytes();
+                const std::string name(100, 'n');
+                const std::size_t failures = fail_at_every_allocation(
+                    [&] { sketch.add(view_of(name), 1.0, at); },
+                    [&] {
+                        REQUIRE(sketch.to_bytes() == before);
+                        REQUIRE(TopK::from_bytes(before) == sketch);
+                    });
+                REQUIRE(failures > 0);
+                REQUIRE(sketch.answer(view_of(name), at).high >= 1.0);
+                REQUIRE(TopK::from_bytes(sketch.to_bytes()) == sketch);
+            }
+        }
+    }
 }

@@ -703,6 +703,17 @@ TEST_CASE("HyperLogLog refuses states that no sketch has, though the checksum is
         Incompatible);  // version
 }
 
+TEST_CASE("version 1 has neither hashes nor a grade to choose") {
+    const auto read = [](const std::string& hex) {
+        engagehub::ByteWriter writer;
+        writer.put_raw(from_hex(hex));
+        return HyperLogLog::from_bytes(engagehub::seal(std::move(writer)));
+    };
+    CHECK(read("4548484c010e020000000100000001f42000").grade() == HyperLogLog::Grade::kPlain);
+    CHECK_THROWS_AS(read("4548484c010e020200000100000001f42000"), Corrupted);
+    CHECK_THROWS_AS(read("4548484c010e020001020100000005693f01"), Corrupted);
+}
+
 TEST_CASE("to_redis gives the bytes of a server") {
     CHECK(
         to_hex(engagehub::to_redis(of_texts({"a", "b", "c"}))) ==

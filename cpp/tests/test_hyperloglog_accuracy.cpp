@@ -82,11 +82,12 @@ int streams_wanted() {
 
 // Over T streams a relative RMSE has a standard deviation of 1 / sqrt(2 T) of itself, a mean one of 1 / sqrt(T) of the
 // error, and the number outside bounds of two sigmas (4.55 %) one of sqrt(T * 0.0434). At the full volume the gate of
-// 1.08 times theory is 8 sd and more away from a right estimator, and the bias of 0.04 % 4.7 sd (0.08 % at a fifth of
-// the streams: 4.2 sd): false alarms below 3e-6 each, 2e-4 over all points. The slice asks for six sd in place of the
-// fixed figures: below 1e-8 each. Fewer than kMostTokens items are off by the collisions of tokens alone, at most 0.023
-// a stream: more than one in a stream has probability 2.7e-4, so 0.5 % of the streams is 16 sd away at the full volume
-// (one stream in the slice: 2e-3 to 3e-3, hence seeds); more than four below 1e-10.
+// 1.08 times theory is 8 sd away from a right estimator up to 10^6 items, and the bias of 0.04 % 4.7 sd: false alarms
+// below 3e-6 each. Beyond, with a fifth of the streams, 1.08 is 3.6 sd, 0.64 % 3.4 sd and a bias of 0.08 % 4.2 sd: at
+// most 3e-4 each, and below 1e-2 together, for neighbours depend on each other. The slice asks for six sd in place of
+// the fixed figures: below 2e-7 each. Fewer than kMostTokens items are off by the collisions of tokens alone, at most
+// 0.023 a stream: more than one in a stream has probability 2.7e-4, so 0.5 % of the streams is 16 sd away at the full
+// volume (one stream in the slice: 2e-3 to 3e-3, hence seeds); more than four below 1e-10.
 TEST_CASE("HyperLogLog's error is the theory's from one item to ten million") {
     const int streams = streams_wanted();
     const bool is_full = streams >= 5'000;

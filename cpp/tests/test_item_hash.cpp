@@ -94,6 +94,10 @@ TEST_CASE("a hash is written without its key and read back with it") {
     CHECK_THROWS_WITH_AS(
         read_back(ItemHash::postgresql(), keyed),
         ("key must be none for a sketch of the hash postgresql, got " + keyed.name()).c_str(), Incompatible);
+    ByteWriter writer;
+    ItemHash::postgresql().write(writer);
+    ByteReader chosen(writer.bytes());
+    CHECK_THROWS_AS(ItemHash::read_redis_or_keyed(chosen), engagehub::Corrupted);
     ByteReader reader(std::string_view("\x04", 1));
     CHECK_THROWS_AS(ItemHash::read(reader), Incompatible);
 }

@@ -205,7 +205,7 @@ class TopK(_native.TopK):
 
         Notes
         -----
-        O(k log n). Only candidates are compared, the 2 * k heaviest under the half-life.
+        O(k log n). Only candidates are compared, 2 * k of them.
 
         Rates are a weight an hour. A sketch that is younger than its half-lives divides by the time since its oldest
         event, at least a second.

@@ -51,4 +51,5 @@ class Rhll:
 
     def estimating(self) -> Callable[[], float]:
         """Return the call that answers."""
-        return self._sketch.count  # type: ignore[no-any-return]
+        count: Callable[[], float] = self._sketch.count
+        return count

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Purpose: sums of ints and floats that are the same in whatever order and grouping they are added: 128 bits before the
-// point and 64 behind it. Ints are exact, and so are floats of at least 2^-12 (0.0002) or with few digits; what a float
-// has below 2^-64 (5e-20) is rounded once, before it is added.
-// Thread safety: values.
-// Invariants: two's complement, the lowest word first. Complexity: O(1).
-// Failure: none; of() REQUIRES at most 2^63 either way, and who adds up keeps to 2^62 such values.
+// point and 64 behind it. Ints are exact, and so are floats of at least 2^-12 (0.00025) or with few digits; what a
+// float has below 2^-64 (5e-20) is rounded once, before it is added. Thread safety: values. Invariants: two's
+// complement, the lowest word first. Complexity: O(1). Failure: none; of() REQUIRES at most 2^63 either way, and who
+// adds up keeps to 2^62 such values.
 #pragma once
 
 #include <array>

@@ -42,8 +42,6 @@ public:
     HalfLife half_life() const { return half_life_; }
     std::uint64_t additions() const { return additions_; }
     bool is_empty() const { return additions_ == 0; }
-    std::int64_t newest() const { return newest_; }
-    std::int64_t exponent() const { return exponent_; }
 
     // Queries answer as of this instant: the one asked for, but never before the newest weight.
     std::int64_t as_of(std::int64_t at) const { return is_empty() ? at : std::max(at, newest_); }

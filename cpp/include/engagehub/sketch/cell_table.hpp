@@ -4,7 +4,7 @@
 // have. Cells of 32 bits saturate: one at 2^32 - 1 stands for that or more.
 // Thread safety: external; const methods may run side by side.
 // Invariants: (1) least(hash) is never below the truth of any item with that hash, if all that was counted was given
-// to add() or, as such a bound, to raise(), and no cell is saturated; (2) a saturated cell stays saturated, and a table
+// to add()  and no cell is saturated; (2) a saturated cell stays saturated, and a table
 // of 32-bit cells is that of 64-bit ones with every cell cut off at 2^32 - 1.
 // Complexity: O(depth) an operation.
 // Failure: the constructor throws InvalidArgument, and so does TableSize::for_error().
@@ -104,15 +104,8 @@ public:
         });
     }
 
-    // Makes the upper bound of the item at least this.
-    void raise(std::uint64_t hash, Cell bound) {
-        for (std::size_t row = 0; row < size_.depth; ++row) {
-            Cell& cell = cells_[place(hash, row)];
-            cell = std::max(cell, bound);
-        }
-    }
-
-    // raise(hash, least(hash) + amount), in half the time. REQUIRES: unless cells saturate, a sum that fits.
+    // Makes the upper bound of the item at least what it was and the amount. REQUIRES: unless cells saturate, a sum
+    // that fits.
     void add(std::uint64_t hash, Cell amount) {
         with_depth([&](auto most, auto depth) {
             std::array<Place, decltype(most)::value> places;

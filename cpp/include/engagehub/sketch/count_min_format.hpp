@@ -67,7 +67,7 @@ private:
         const std::uint8_t cells = version == 1 ? 0 : reader_.get<std::uint8_t>();
         if (cells > static_cast<std::uint8_t>(Cells::kDecayed)) reader_.fail("has unknown cells");
         header.cells = static_cast<Cells>(cells);
-        header.hash = ItemHash::read(reader_, given);
+        header.hash = ItemHash::read_redis_or_keyed(reader_, given);
         if (version == 1 && header.hash != ItemHash::redis()) reader_.fail("has a hash that its version doesn't have");
         if (!header.size.is_valid()) reader_.fail("has an impossible width or depth");
         return header;

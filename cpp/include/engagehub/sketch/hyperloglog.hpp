@@ -167,6 +167,13 @@ public:
         return result;
     }
 
+    // The same items, as if their kind had never been told.
+    HyperLogLog without_kind() const {
+        HyperLogLog result = *this;
+        result.kind_ = ItemKind::kNone;
+        return result;
+    }
+
     void downsize(unsigned p) {
         if (p < kLeastPrecision || p > p_)
             throw InvalidArgument(
@@ -241,6 +248,8 @@ public:
         const auto grade = reader.get<std::uint8_t>();
         if (grade > static_cast<std::uint8_t>(Grade::kUltra))
             throw Incompatible("the grade of the registers must be 0 or 1, got " + std::to_string(grade));
+        if (version == 1 && (hash != ItemHash::redis() || grade != static_cast<std::uint8_t>(Grade::kPlain)))
+            reader.fail("has a hash or a grade that its version doesn't know");
         const auto form = reader.get<std::uint8_t>();
         HyperLogLog result(p, hash);
         if (grade == static_cast<std::uint8_t>(Grade::kUltra)) {

@@ -104,6 +104,14 @@ public:
         return result;
     }
 
+    // For formats of sketches that offer the key, but no other choice.
+    static ItemHash read_redis_or_keyed(ByteReader& reader, const ItemHash& given = ItemHash()) {
+        const ItemHash result = read(reader, given);
+        if (result.scheme_ != Scheme::kRedis && result.scheme_ != Scheme::kKeyed)
+            reader.fail("has a hash that such a sketch can't have");
+        return result;
+    }
+
 private:
     // From what hashes a text and a word (as its eight little-endian bytes) to what hashes an item.
     template <class Hash>

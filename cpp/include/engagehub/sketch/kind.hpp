@@ -69,13 +69,4 @@ inline ItemKind read_kind(ByteReader& reader) {
     return static_cast<ItemKind>(byte);
 }
 
-// The byte that names the hash of a sketch: only MurmurHash64A with the seed of Redis so far.
-inline constexpr std::uint8_t kRedisHash = 0;
-
-// THROWS: Incompatible.
-inline void read_hash(ByteReader& reader) {
-    const auto byte = reader.get<std::uint8_t>();
-    if (byte != kRedisHash) throw Incompatible("the hash of a sketch must be 0, got " + std::to_string(byte));
-}
-
 }  // namespace engagehub

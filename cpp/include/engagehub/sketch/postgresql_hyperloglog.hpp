@@ -4,11 +4,11 @@
 // («sparse») or all registers («full»). What a server wrote reads back, and what is written here a server takes.
 // Thread safety: pure functions. Complexity: O(registers).
 // Failure: to_postgresql throws InvalidArgument for a type that no column can have or that is finer than the sketch,
-// and Incompatible for a sketch that hashes otherwise. hyperloglog_from_postgresql throws Corrupted for anything that
-// a server would not write, and Incompatible for what it may write and a sketch can't hold: another schema version,
-// the undefined value, another number of registers.
-// Invariant: a register means the same on both sides but for hashes whose bits above the index are all zero: the
-// extension lets them leave no trace, here they have a rank of their own, which isn't written.
+// and Incompatible for a sketch that hashes otherwise. hyperloglog_from_postgresql throws Corrupted for what breaks
+// the specification, which allows a little more than servers write, and Incompatible for what it may write and a sketch
+// can't hold: another schema version, the undefined value, another number of registers. Invariant: a register means the
+// same on both sides but for hashes whose bits above the index are all zero: the extension lets them leave no trace,
+// here they have a rank of their own, which isn't written.
 #pragma once
 
 #include <algorithm>

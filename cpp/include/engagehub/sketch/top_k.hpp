@@ -105,6 +105,7 @@ public:
         require_same_kind(kind(), item, "item");
         require_weight(weight);
         require_instant(at);
+        require_room(1);
         count(item, weight, at);
     }
 
@@ -116,6 +117,7 @@ public:
             require_weight(weights[i], "weights");
             require_instant(instants[i]);
         }
+        require_room(size);
         for (std::size_t i = 0; i < size; ++i) count(items[i], weights[i], instants[i]);
     }
 
@@ -166,9 +168,7 @@ public:
                 other.shown());
         }
         merged_kind(kind(), other.kind());
-        if (additions_ + other.additions_ > kMostAdditions) {
-            throw InvalidArgument("sketches of at most 2^62 additions together are required to merge");
-        }
+        require_room(other.additions_);
         if (other.additions_ == 0) return;
         if (additions_ == 0) {
             *this = other;
@@ -238,7 +238,7 @@ public:
         size.width = reader.get<std::uint32_t>();
         size.depth = reader.get<std::uint8_t>();
         const ItemKind kind = read_kind(reader);
-        const ItemHash hash = ItemHash::read(reader, given);
+        const ItemHash hash = ItemHash::read_redis_or_keyed(reader, given);
         if (is_first_version && hash != ItemHash::redis()) reader.fail("has a hash that its version doesn't know");
         const auto fractional = reader.get<std::uint8_t>();
         if (fractional > 1) reader.fail("has an unknown flag");
@@ -333,18 +333,29 @@ private:
         return layer.outside(columns_of(hash));
     }
 
+    void require_room(std::uint64_t additions) const {
+        if (additions > kMostAdditions - additions_) {
+            throw InvalidArgument(
+                "additions must be at most 2^62, got " + std::to_string(additions_) + " + " +
+                std::to_string(additions));
+        }
+    }
+
     // REQUIRES: checked arguments. A weight of 0 changes nothing.
     void count(const ItemView& item, double weight, std::int64_t at) {
         if (weight == 0.0) return;
         const bool is_first = additions_ == 0;
+        const std::uint64_t hash = hash_(item);
+        const auto held = items_.find(item, hash);
+        // All that may fail for want of memory comes before the exponents move.
+        const Slot slot = held ? *held : add_candidate(item, hash);
         if (recent_.follow(at, is_first)) reorder();
         if (baseline_) baseline_->follow(at, is_first);
-        const std::uint64_t hash = hash_(item);
-        if (const auto slot = items_.find(item, hash)) {
-            each_layer(*this, [&](DecayedBounds& layer) { layer.add(*slot, layer.gain(weight, at)); });
-            sift_down(recent_[*slot].place);
+        if (held) {
+            each_layer(*this, [&](DecayedBounds& layer) { layer.add(slot, layer.gain(weight, at)); });
+            sift_down(recent_[slot].place);
         } else {
-            admit(item, hash, weight, at);
+            admit(slot, weight, at);
         }
         newest_ = is_first ? at : std::max(newest_, at);
         if (baseline_) oldest_ = is_first ? at : std::min(oldest_, at);
@@ -353,13 +364,10 @@ private:
         fractional_ = fractional_ || weight != std::floor(weight);
     }
 
-    void admit(const ItemView& item, std::uint64_t hash, double weight, std::int64_t at) {
-        const Columns columns = columns_of(hash);
-        const Bounds recent = recent_.outside(columns);
-        const Bounds baseline = baseline_ ? baseline_->outside(columns) : Bounds{};
-        const Slot slot = add_candidate(item, hash);
-        recent_[slot] = recent;
-        if (baseline_) (*baseline_)[slot] = baseline;
+    void admit(Slot slot, double weight, std::int64_t at) {
+        const Columns columns = columns_of(items_.hash(slot));
+        recent_[slot] = recent_.outside(columns);
+        if (baseline_) (*baseline_)[slot] = baseline_->outside(columns);
         each_layer(*this, [&](DecayedBounds& layer) { layer.add(slot, layer.gain(weight, at)); });
         if (heap_.size() < most_candidates()) {
             heap_.push_back(slot);

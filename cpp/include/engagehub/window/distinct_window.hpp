@@ -162,11 +162,12 @@ public:
         if (p < HyperLogLog::kLeastPrecision || p > HyperLogLog::kMostPrecision)
             reader.fail("has a precision outside 4 to 18");
         const ItemKind kind = read_kind(reader);
+        if (is_first_version) ItemHash().require_same(given);  // it had no other
         const ItemHash hash = is_first_version ? ItemHash() : ItemHash::read(reader, given);
         DistinctWindow result(std::move(ring), HyperLogLog(p, hash), kind);
         result.ring_.read_buckets(reader, [&] {
-            return is_first_version ? MemberBucket::read_sketch(reader, result.empty_, kind)
-                                    : MemberBucket::read(reader, result.empty_, kind);
+            return is_first_version ? MemberBucket::read_first_version(reader, result.empty_, kind)
+                                    : MemberBucket::read(reader, result.empty_);
         });
         reader.require_end();
         if (result.ring_.is_empty() != (kind == ItemKind::kNone)) reader.fail("has a kind of member but no members");

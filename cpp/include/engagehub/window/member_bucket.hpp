@@ -98,10 +98,10 @@ public:
         if (sketch_) sketch_->write(writer);
     }
 
-    static MemberBucket read(ByteReader& reader, const HyperLogLog& empty, ItemKind kind) {
+    static MemberBucket read(ByteReader& reader, const HyperLogLog& empty) {
         const std::size_t count = reader.get<std::uint8_t>();
         if (count > kMostHashes) reader.fail("has too many hashes in a bucket");
-        if (count == 0) return read_sketch(reader, empty, kind);
+        if (count == 0) return of_sketch(reader, HyperLogLog::read(reader, empty.hash()), empty);
         MemberBucket result;
         result.hashes_.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
@@ -113,17 +113,22 @@ public:
     }
 
     // All that the first version of the format had; its sketches held the kind of the window's members.
-    static MemberBucket read_sketch(ByteReader& reader, const HyperLogLog& empty, ItemKind kind) {
-        auto sketch = std::make_unique<HyperLogLog>(HyperLogLog::read(reader, empty.hash()));
-        const bool fits = sketch->p() == empty.p() && sketch->hash() == empty.hash() &&
-            (sketch->kind() == ItemKind::kNone || sketch->kind() == kind);
-        if (sketch->is_empty() || !fits) reader.fail("has a bucket that doesn't fit the window");
-        MemberBucket result;
-        result.sketch_ = std::move(sketch);
-        return result;
+    static MemberBucket read_first_version(ByteReader& reader, const HyperLogLog& empty, ItemKind kind) {
+        const HyperLogLog sketch = HyperLogLog::read(reader, empty.hash(), 1);
+        if (sketch.kind() != ItemKind::kNone && sketch.kind() != kind)
+            reader.fail("has a bucket that doesn't fit the window");
+        return of_sketch(reader, sketch.without_kind(), empty);
     }
 
 private:
+    static MemberBucket of_sketch(const ByteReader& reader, const HyperLogLog& sketch, const HyperLogLog& empty) {
+        const bool fits = sketch.p() == empty.p() && sketch.hash() == empty.hash() && sketch.kind() == ItemKind::kNone;
+        if (sketch.is_empty() || !fits) reader.fail("has a bucket that doesn't fit the window");
+        MemberBucket result;
+        result.sketch_ = std::make_unique<HyperLogLog>(sketch);
+        return result;
+    }
+
     void take(std::unique_ptr<HyperLogLog> sketch) {
         sketch_ = std::move(sketch);
         hashes_ = {};

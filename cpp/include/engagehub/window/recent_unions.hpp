@@ -59,7 +59,6 @@ public:
             unions_.end());
     }
 
-    bool is_empty() const { return unions_.empty(); }
     void clear() { unions_ = {}; }
 
     std::size_t heap_bytes() const {
