@@ -36,22 +36,31 @@ HyperLogLog copy_of(PyHyperLogLog& bound) {
     return bound.guarded.with([](HyperLogLog& native) { return native; });
 }
 
-void merge(PyHyperLogLog& self, const py::args& others) {
-    std::vector<HyperLogLog> natives;
-    natives.reserve(others.size());
-    for (const py::handle other : others) {
-        if (!py::isinstance<PyHyperLogLog>(other))
-            throw engagehub::InvalidType("others must be HyperLogLog, got " + convert::type_name(other));
-        natives.push_back(copy_of(py::cast<PyHyperLogLog&>(other)));
-    }
-    self.guarded.with([&](HyperLogLog& native) {
-        if (natives.size() == 1) {
-            native.merge(natives[0]);
-            return;
+HyperLogLog copy_of_other(PyObject* other) {
+    if (!py::isinstance<PyHyperLogLog>(other))
+        throw engagehub::InvalidType("others must be HyperLogLog, got " + convert::type_name(other));
+    return copy_of(fastcall::self_of<PyHyperLogLog>(other));
+}
+
+PyObject* merge(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords) {
+    return fastcall::call([&]() -> PyObject* {
+        if (keywords != nullptr && PyTuple_GET_SIZE(keywords) != 0)
+            throw py::type_error("merge() takes no keyword arguments");
+        auto& sketch = fastcall::self_of<PyHyperLogLog>(self);
+        if (count == 1) {
+            const HyperLogLog other = copy_of_other(given[0]);
+            sketch.guarded.with([&](HyperLogLog& native) { native.merge(other); });
+            Py_RETURN_NONE;
         }
-        HyperLogLog merged = native;
-        for (const HyperLogLog& other : natives) merged.merge(other);
-        native = std::move(merged);
+        std::vector<HyperLogLog> others;
+        others.reserve(static_cast<std::size_t>(count));
+        for (Py_ssize_t i = 0; i < count; ++i) others.push_back(copy_of_other(given[i]));
+        sketch.guarded.with([&](HyperLogLog& native) {
+            HyperLogLog merged = native;
+            for (const HyperLogLog& other : others) merged.merge(other);
+            native = std::move(merged);
+        });
+        Py_RETURN_NONE;
     });
 }
 
@@ -77,6 +86,36 @@ PyObject* estimate(PyObject* self, PyObject* const* given, Py_ssize_t count, PyO
 
 PyMethodDef calls[] = {
     // NOLINT(*-avoid-c-arrays): as Python wants it
+    fastcall::definition("merge", merge, R"(merge($self, /, *others)
+--
+
+Add all items of other sketches.
+
+Parameters
+----------
+*others : HyperLogLog
+    Of any p: the result has the lowest of all, and the grade "plain" if any has it.
+
+Raises
+------
+InvalidType
+    If one isn't a HyperLogLog.
+Incompatible
+    If one holds another kind of item, or hashes otherwise or under another key; nothing is changed.
+
+Notes
+-----
+O(2^p). The state is the one that a single sketch of all items would have, in any order and grouping.
+
+Examples
+--------
+>>> monday, tuesday = HyperLogLog(), HyperLogLog()
+>>> monday.update(["ada", "bob"])
+>>> tuesday.update(["bob", "cy"])
+>>> monday.merge(tuesday)
+>>> round(monday.estimate())
+3
+)"),
     fastcall::definition("add", add, R"(add($self, /, item)
 --
 
@@ -241,35 +280,6 @@ Examples
 --------
 >>> HyperLogLog().answer()
 (0.0, 0.0, 0.0)
-)")
-        .def(
-            "merge", &merge,
-            R"(Add all items of other sketches.
-
-Parameters
-----------
-*others : HyperLogLog
-    Of any p: the result has the lowest of all, and the grade "plain" if any has it.
-
-Raises
-------
-InvalidType
-    If one isn't a HyperLogLog.
-Incompatible
-    If one holds another kind of item, or hashes otherwise or under another key; nothing is changed.
-
-Notes
------
-O(2^p). The state is the one that a single sketch of all items would have, in any order and grouping.
-
-Examples
---------
->>> monday, tuesday = HyperLogLog(), HyperLogLog()
->>> monday.update(["ada", "bob"])
->>> tuesday.update(["bob", "cy"])
->>> monday.merge(tuesday)
->>> round(monday.estimate())
-3
 )")
         .def(
             "clear", [](PyHyperLogLog& self) { self.guarded.with([](HyperLogLog& native) { native.clear(); }); },
