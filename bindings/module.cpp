@@ -11,6 +11,7 @@
 #include <engagehub/base/simd.hpp>
 
 #include "clock.hpp"
+#include "common_base.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
 #include "init_once.hpp"
@@ -72,6 +73,7 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
           "MpmcQueue", "EventProcessor"}) {
         init_once::guard(module.attr(name));
     }
+    common_base::guard();
     py::dict build;
     build["version"] = ENGAGEHUB_VERSION;
     build["compiler"] = ENGAGEHUB_COMPILER;

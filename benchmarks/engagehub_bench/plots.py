@@ -20,6 +20,8 @@ __all__ = ["plot"]
 
 #: Longer curves have no marks at their points.
 _MOST_MARKS = 20
+#: Of SVG files: without all of them there is no such part.
+_NO_METADATA = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 
 def plot(cases: Sequence[Case], folder: Path) -> list[Path]:
@@ -51,7 +53,7 @@ def plot(cases: Sequence[Case], folder: Path) -> list[Path]:
                 path = folder / f"{stem}.{suffix}"
                 # The same curves give the same file: documents keep it under version control.
                 with mpl.rc_context({"svg.hashsalt": stem}):
-                    figure.savefig(path, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
+                    figure.savefig(path, dpi=150, metadata=_NO_METADATA if suffix == "svg" else None)
                 written.append(path)
     return written
 

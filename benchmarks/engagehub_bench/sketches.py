@@ -51,7 +51,7 @@ def call_all(calls: Iterable[Callable[[], object]]) -> None:
 class Distinct(Protocol):
     """Counts different items with 2^14 registers."""
 
-    def adding(self, keys: Keys) -> Callable[[Any], object] | None:
+    def adding(self, keys: Keys, /) -> Callable[[Any], object] | None:
         """Return the call that takes an item, or None where it takes no such items."""
 
     def add_numbers(self, numbers: Any) -> None:
@@ -70,7 +70,7 @@ class OurDistinct:
     def __init__(self) -> None:
         self.sketch = HyperLogLog(p=PRECISION)
 
-    def adding(self, keys: Keys) -> Callable[[Any], object]:  # noqa: ARG002 - one call for all
+    def adding(self, _keys: Keys, /) -> Callable[[Any], object]:
         """See :class:`Distinct`."""
         return self.sketch.add
 

@@ -82,6 +82,15 @@ TEST_CASE("an item without a past ranks by how much there is of it") {
     CHECK(nothing.score == 0.0);
     CHECK(scale(0.0, 50.0).score < 0.0);
     CHECK(scale(0.0, 50.0).ratio == 0.0);
+    // Too small to divide by, in every part.
+    for (const double tiny : {1e-300, 1e-310, 5e-324}) {
+        for (const auto& [recent, baseline] : {std::pair(tiny, tiny), std::pair(0.0, tiny), std::pair(tiny, 1e-3)}) {
+            const Growth dust = scale(recent, baseline);
+            CHECK(dust.ratio >= 0.0);
+            CHECK(dust.ratio < 25.0);
+            CHECK(std::abs(dust.score) < 0.1);
+        }
+    }
     // Sums that rounding put into the wrong order.
     CHECK(std::isfinite(scale(1.0, 0.9999).score));
 }

@@ -336,6 +336,16 @@ TEST_CASE("while the items are few, the bounds are their number and what collisi
     CHECK(few.estimate() == doctest::Approx(3'000.0 + 3'000.0 * 3'000.0 / 6.0 / 67'108'864.0));
     CHECK(few.answer(2.0).high == few.estimate());  // no collision: probability 0.978
     CHECK(few.answer(3.0).high == 3'001.0);         // at most one: 0.9998
+    // Never a leap, however sure one wants to be: 1e-300 of chance is left beyond 37 sigmas.
+    for (const std::int64_t size : {1, 2, 1'000, 3'000}) {
+        double last = 0.0;
+        for (double sigmas = 0.5; sigmas < 37.0; sigmas += 0.25) {
+            const double high = of_range(0, size).answer(sigmas).high;
+            REQUIRE(high >= last);
+            REQUIRE(high <= static_cast<double>(size) + 1.0 + sigmas * sigmas / 10.0);
+            last = high;
+        }
+    }
     const HyperLogLog many = of_range(0, 49'000, 18);
     REQUIRE(many.is_sparse());
     CHECK(many.answer(3.0).low <= 49'000.0);

@@ -508,10 +508,11 @@ def test_collecting_while_threads_are_at_work_harms_nobody():
     # Without the GIL every collection goes through the whole heap, so this runs in a process that has a small one. It
     # also stops the world, and a thread takes longer to wake up than the next collection to begin: one that collects
     # without a break lets no other get anywhere. So each collection is for items that came since the last one began.
-    # It sleeps for them, since a lock that the threads share would be what they spend their time with.
+    # They are told by an event that is looked at before it is set: its lock would be what the threads spend their time
+    # with.
     done = run_script(
         """
-        import gc, threading, time
+        import gc, threading
         from engagehub_core import MpmcQueue
         from engagehub_core.errors import ShutDown
 
@@ -527,20 +528,19 @@ def test_collecting_while_threads_are_at_work_harms_nobody():
                 pass
 
         def collect():
-            seen = 0
             for _ in range(200):
-                while taken == seen:
-                    time.sleep(0.0005)
-                seen = taken
+                fresh.wait()
+                fresh.clear()
                 gc.collect(0)
 
-        q, taken = MpmcQueue(16), 0
+        q, fresh = MpmcQueue(16), threading.Event()
         works = [threading.Thread(target=work, daemon=True) for work in (produce, produce, collect)]
         for work in works:
             work.start()
         while works[-1].is_alive():
             assert q.get().queue is q
-            taken += 1
+            if not fresh.is_set():
+                fresh.set()
         q.shutdown()
         for work in works:
             work.join()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copyreg
+
 import pytest
 
 from engagehub_core import CountMinSketch, DistinctWindow, HyperLogLog, Leaderboard, SkipList, TopK, TotalWindow
@@ -27,6 +29,19 @@ CALLS = [
     (TotalWindow, lambda window: window.total()),
     (TotalWindow, lambda window: TotalWindow("1h").merge(window)),
 ]
+
+
+CLASSES = sorted({cls for cls, _ in CALLS}, key=lambda cls: cls.__name__)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_the_base_of_all_classes_has_no_instances(cls):
+    base = cls.__mro__[-2]
+    assert base.__name__ == "pybind11_object"
+    with pytest.raises(TypeError, match="cannot create 'pybind11"):
+        base()
+    with pytest.raises(TypeError, match="cannot create 'pybind11"):
+        copyreg._reduce_ex(cls.__new__(cls), 1)
 
 
 @pytest.mark.parametrize(("cls", "call"), CALLS, ids=[f"{cls.__name__}-{n}" for n, (cls, _) in enumerate(CALLS)])

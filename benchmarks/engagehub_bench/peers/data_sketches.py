@@ -40,9 +40,10 @@ class Hll:
         self._library = datasketches
         self._sketch = datasketches.hll_sketch(PRECISION, datasketches.HLL_8)
 
-    def adding(self, keys: Keys) -> Callable[[Any], object]:  # noqa: ARG002 - one call for all
+    def adding(self, _keys: Keys, /) -> Callable[[Any], object]:
         """Return the call that takes an item."""
-        return self._sketch.update  # type: ignore[no-any-return]
+        call: Callable[[Any], object] = self._sketch.update
+        return call
 
     def add_numbers(self, numbers: Any) -> None:
         """Add an array of int64."""
@@ -61,7 +62,8 @@ class Hll:
 
     def estimating(self) -> Callable[[], float]:
         """Return the call that answers."""
-        return self._sketch.get_estimate  # type: ignore[no-any-return]
+        call: Callable[[], float] = self._sketch.get_estimate
+        return call
 
 
 class CountMin:
@@ -74,7 +76,8 @@ class CountMin:
 
     def adding(self) -> Callable[[str], object]:
         """Return the call that takes a text."""
-        return self._sketch.update  # type: ignore[no-any-return]
+        call: Callable[[str], object] = self._sketch.update
+        return call
 
     def add_all(self, texts: Sequence[str]) -> None:
         """Add the texts."""

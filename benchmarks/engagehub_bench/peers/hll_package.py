@@ -51,4 +51,5 @@ class Hll:
 
     def estimating(self) -> Callable[[], float]:
         """Return the call that answers."""
-        return self._sketch.cardinality  # type: ignore[no-any-return]
+        call: Callable[[], float] = self._sketch.cardinality
+        return call

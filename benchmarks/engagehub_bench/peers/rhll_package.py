@@ -51,5 +51,5 @@ class Rhll:
 
     def estimating(self) -> Callable[[], float]:
         """Return the call that answers."""
-        count: Callable[[], float] = self._sketch.count
-        return count
+        call: Callable[[], float] = self._sketch.count
+        return call

@@ -42,11 +42,19 @@ public:
         const double before_time = older_reach * baseline_.counts;
         const double rate = recent_sum / recent_.reach;
         const double baseline = older_reach > 0.0 ? older_sum / older_reach : 0.0;
-        if (!(now + before > 0.0)) return {rate, baseline, 1.0, 0.0};
+        const double sum = now + before;
+        if (!(sum > 0.0)) return {rate, baseline, 1.0, 0.0};
+        // The one event more takes time / sum. Written so that no sum is too small to divide by: of what remains, every
+        // quotient is bounded.
+        const double time = now_time + before_time;
         const double smoothed = before + kSmoothing;
-        const double smoothed_time = before_time + kSmoothing * (now_time + before_time) / (now + before);
-        return {
-            rate, baseline, rate / (smoothed / smoothed_time), significance(now, smoothed, now_time / smoothed_time)};
+        const double excess = (now / sum) * (time / now_time);  // of now, over what equal rates would have given it
+        const double ratio = (rate * before_time + kSmoothing * excess) / smoothed;
+        const double off_expected = smoothed + now - sum * (now_time / time);
+        const double gained = now > 0.0 ? now * std::log(excess) : 0.0;
+        const double lost = smoothed * std::log(smoothed / off_expected);
+        const double score = std::sqrt(2.0 * std::max(0.0, gained + lost));
+        return {rate, baseline, ratio, excess < 1.0 ? -score : score};
     }
 
 private:
@@ -65,16 +73,6 @@ private:
         double reach;   // hours
         double counts;  // how large a count varies as much as a decayed sum of 1
     };
-
-    // on: events in a time of ratio to that of off. Equal rates give 0.
-    static double significance(double on, double off, double ratio) {
-        const double together = on + off;
-        const double expected = together * ratio / (1.0 + ratio);
-        const double gained = on > 0.0 ? on * std::log(on / expected) : 0.0;
-        const double lost = off * std::log(off / (together - expected));
-        const double size = std::sqrt(2.0 * std::max(0.0, gained + lost));
-        return on < expected ? -size : size;
-    }
 
     Reach recent_;
     Reach baseline_;

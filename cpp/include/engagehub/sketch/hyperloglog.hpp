@@ -15,6 +15,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cmath>
 #include <cstddef>
@@ -319,21 +320,20 @@ private:
                                        : distinct::expected_error(items, p_, 0) * (1.0390 / 1.0370);
     }
 
-    // Collisions of tokens are rare and independent: a Poisson variable, which is at most the result with the
-    // probability that a normal one is within so many sigmas.
+    // Collisions of tokens are rare and independent: a Poisson variable. The result leaves more of them to chance no
+    // more than a normal variable leaves beyond so many sigmas.
     double most_behind_tokens(double sigmas) const {
+        constexpr std::size_t kMost = 128;  // the mean is below 7 at p = 18
         const double mean = distinct::token_collisions(static_cast<double>(tokens_.size()));
-        const double confidence = std::erf(sigmas / std::sqrt(2.0));
-        double term = std::exp(-mean);
-        double covered = term;
-        double collisions = 0.0;
-        constexpr double kMost = 64.0;  // the mean is below 7 at p = 18
-        while (covered < confidence && collisions < kMost) {
-            collisions += 1.0;
-            term *= mean / collisions;
-            covered += term;
-        }
-        return std::max(estimate(), static_cast<double>(tokens_.size()) + collisions);
+        std::array<double, kMost> probability{};
+        probability[0] = std::exp(-mean);
+        for (std::size_t i = 1; i < kMost; ++i) probability[i] = probability[i - 1] * mean / static_cast<double>(i);
+        const double beyond = std::erfc(sigmas / std::sqrt(2.0));
+        // From the end, for a difference to 1 would lose what is small.
+        std::size_t collisions = kMost - 1;
+        for (double more = probability[collisions]; collisions > 0 && more <= beyond; more += probability[collisions])
+            --collisions;
+        return std::max(estimate(), static_cast<double>(tokens_.size() + collisions));
     }
 
     void raise(std::size_t index, unsigned rank) {
