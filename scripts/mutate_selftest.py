@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(f"{INCLUDE}/sketch/token_set.hpp", "kIndexBits = 26", "kIndexBits = 25"),
     Mutant(f"{INCLUDE}/sketch/ultra_registers.hpp", "2U | (bits >> 1U)", "2U | (bits & 1U)"),
     Mutant(f"{INCLUDE}/sketch/row_hash.hpp", "0x94d049bb133111ebULL", "0x94d049bb133111edULL"),
-    Mutant(f"{INCLUDE}/sketch/decayed_bounds.hpp", "kMostDistance = 512", "kMostDistance = 2"),
+    Mutant(f"{INCLUDE}/decay/decayed_sum.hpp", "kMostDistance = 512", "kMostDistance = 2"),
     Mutant(f"{INCLUDE}/sketch/bound_table.hpp", "(bits + 0xffffU) >> 16U", "(bits + 0xfffeU) >> 16U"),
     Mutant(f"{INCLUDE}/sketch/bound_table.hpp", "kBeside = 4", "kBeside = 3"),
     Mutant(f"{INCLUDE}/sketch/growth.hpp", "kSmoothing = 1.0", "kSmoothing = 1.01"),

@@ -14,6 +14,7 @@
 #include <engagehub/sketch/row_hash.hpp>
 
 #include "tests/support/bytes.hpp"
+#include "tests/support/zipf_stream.hpp"
 
 using engagehub::Corrupted;
 using engagehub::CountMinSketch;
@@ -34,29 +35,12 @@ ItemView number(std::int64_t value) { return ItemView::of(value); }
 ItemView text(std::string_view value) { return ItemView::of(value); }
 std::uint64_t redis_hash(const ItemView& item) { return ItemHash::redis()(item); }
 
-// Zipf(1) over 1 to names.
-class Zipf {
-public:
-    explicit Zipf(std::size_t names) {
-        double sum = 0.0;
-        for (std::size_t i = 1; i <= names; ++i) cumulative_.push_back(sum += 1.0 / static_cast<double>(i));
-    }
-    template <class Random>
-    std::int64_t operator()(Random& random) const {
-        const double at = std::ldexp(static_cast<double>(random() >> 11U), -53) * cumulative_.back();
-        return std::lower_bound(cumulative_.begin(), cumulative_.end(), at) - cumulative_.begin();
-    }
-
-private:
-    std::vector<double> cumulative_;
-};
-
 }  // namespace
 
 // The textbook: a table without any cleverness, beside the sketch on the same stream.
 TEST_CASE("CountMinSketch is the conservative sketch of the textbook, and never under-estimates") {
     std::mt19937_64 random(1);
-    const Zipf zipf(3'000);
+    const engagehub_tests::Zipf zipf(3'000, 1.0);
     CountMinSketch sketch({97, 3});
     std::vector<std::vector<std::uint64_t>> table(3, std::vector<std::uint64_t>(97));
     std::map<std::int64_t, std::uint64_t> truth;
@@ -66,7 +50,7 @@ TEST_CASE("CountMinSketch is the conservative sketch of the textbook, and never 
     };
     const auto least = [&](std::int64_t item) { return std::min({cell(item, 0), cell(item, 1), cell(item, 2)}); };
     for (int i = 0; i < 30'000; ++i) {
-        const std::int64_t item = zipf(random);
+        const std::int64_t item = zipf.draw(random);
         const std::uint64_t weight = random() % 4;
         sketch.add(number(item), weight);
         truth[item] += weight;
@@ -84,11 +68,11 @@ TEST_CASE("CountMinSketch is the conservative sketch of the textbook, and never 
 // of the sketch, not of chance, for the expectation is far below (the seeds are fixed).
 TEST_CASE("CountMinSketch keeps its error and bounds at the confidence it states") {
     std::mt19937_64 random(2);
-    const Zipf zipf(20'000);
+    const engagehub_tests::Zipf zipf(20'000, 1.0);
     CountMinSketch sketch({256, 4});
     std::map<std::int64_t, std::uint64_t> truth;
     for (int i = 0; i < 200'000; ++i) {
-        const std::int64_t item = zipf(random);
+        const std::int64_t item = zipf.draw(random);
         sketch.add(number(item));
         ++truth[item];
     }
@@ -155,12 +139,12 @@ TEST_CASE("CountMinSketch's rows are even at any width") {
 
 TEST_CASE("CountMinSketch merges to an upper bound of both") {
     std::mt19937_64 random(3);
-    const Zipf zipf(2'000);
+    const engagehub_tests::Zipf zipf(2'000, 1.0);
     CountMinSketch a({128, 4});
     CountMinSketch b({128, 4});
     std::map<std::int64_t, std::uint64_t> truth;
     for (int i = 0; i < 20'000; ++i) {
-        const std::int64_t item = zipf(random);
+        const std::int64_t item = zipf.draw(random);
         (i % 3 == 0 ? a : b).add(number(item));
         ++truth[item];
     }
@@ -243,7 +227,7 @@ TEST_CASE("an item's cells are golden") {
 
 TEST_CASE("a batch counts what one call an item counts, at any depth, width and size of batch") {
     std::mt19937_64 random(4);
-    const Zipf zipf(5'000);
+    const engagehub_tests::Zipf zipf(5'000, 1.0);
     // The last table is larger than what counts as near.
     for (const TableSize size :
          {TableSize{97, 1}, TableSize{97, 4}, TableSize{97, 5}, TableSize{31, 64}, {20'000, 4}}) {
@@ -255,7 +239,7 @@ TEST_CASE("a batch counts what one call an item counts, at any depth, width and 
                     std::vector<ItemView> items;
                     std::vector<std::uint64_t> weights;
                     for (std::size_t i = 0; i < count; ++i) {
-                        items.push_back(number(zipf(random)));
+                        items.push_back(number(zipf.draw(random)));
                         weights.push_back(random() % 3 == 0 ? random() >> 24U : random() % 3);
                         one.add(items.back(), weights.back());
                     }
@@ -269,7 +253,7 @@ TEST_CASE("a batch counts what one call an item counts, at any depth, width and 
 
 TEST_CASE("cells of 32 bits are those of 64 bits, cut off") {
     std::mt19937_64 random(5);
-    const Zipf zipf(500);
+    const engagehub_tests::Zipf zipf(500, 1.0);
     CountMinSketch wide({31, 3});
     CountMinSketch narrow({31, 3}, 32);
     CHECK(wide.cell_bits() == 64);
@@ -277,7 +261,7 @@ TEST_CASE("cells of 32 bits are those of 64 bits, cut off") {
     std::map<std::int64_t, std::uint64_t> truth;
     std::size_t saturated = 0;
     for (int i = 0; i < 3'000; ++i) {
-        const std::int64_t item = zipf(random);
+        const std::int64_t item = zipf.draw(random);
         const std::uint64_t weight = random() % 50 == 0 ? random() >> 30U : random() >> 40U;
         wide.add(number(item), weight);
         narrow.add(number(item), weight);

@@ -16,6 +16,8 @@
 #include <engagehub/sketch/count_min.hpp>
 #include <engagehub/sketch/row_hash.hpp>
 
+#include "tests/support/zipf_stream.hpp"
+
 using engagehub::CountMinSketch;
 using engagehub::ItemHash;
 using engagehub::ItemView;
@@ -30,44 +32,6 @@ std::size_t events() {
     const char* wanted = std::getenv("ENGAGEHUB_TEST_EVENTS");
     return wanted == nullptr ? kFullVolume / 10 : std::stoul(wanted);
 }
-
-// Ranks 0 to names - 1 with probabilities (rank + 1)^-exponent: Walker's alias method, O(1) a draw.
-class Zipf {
-public:
-    Zipf(std::size_t names, double exponent) : share_(names), alias_(names) {
-        std::vector<double> weights(names);
-        double sum = 0.0;
-        for (std::size_t i = 0; i < names; ++i) sum += weights[i] = std::pow(static_cast<double>(i + 1), -exponent);
-        std::vector<std::size_t> small;
-        std::vector<std::size_t> large;
-        for (std::size_t i = 0; i < names; ++i) {
-            weights[i] *= static_cast<double>(names) / sum;
-            (weights[i] < 1.0 ? small : large).push_back(i);
-        }
-        std::fill(share_.begin(), share_.end(), 1.0);
-        while (!small.empty() && !large.empty()) {
-            const std::size_t poor = small.back();
-            const std::size_t rich = large.back();
-            small.pop_back();
-            share_[poor] = weights[poor];
-            alias_[poor] = rich;
-            weights[rich] -= 1.0 - weights[poor];
-            if (weights[rich] < 1.0) {
-                large.pop_back();
-                small.push_back(rich);
-            }
-        }
-    }
-    template <class Random>
-    std::size_t operator()(Random& random) const {
-        const std::size_t column = random() % share_.size();
-        return std::ldexp(static_cast<double>(random() >> 11U), -53) < share_[column] ? column : alias_[column];
-    }
-
-private:
-    std::vector<double> share_;
-    std::vector<std::size_t> alias_;
-};
 
 // Not the library's: every cell of an item is raised by every event.
 class PlainSketch {
@@ -96,12 +60,12 @@ struct Errors {
 
 Errors errors_of(std::size_t names, double exponent, std::size_t count) {
     std::mt19937_64 random(names + static_cast<std::size_t>(exponent * 10.0));
-    const Zipf zipf(names, exponent);
+    const engagehub_tests::Zipf zipf(names, exponent);
     CountMinSketch sketch({kWidth, kDepth});
     PlainSketch plain;
     std::vector<std::uint64_t> truth(names);
     for (std::size_t i = 0; i < count; ++i) {
-        const std::size_t name = zipf(random);
+        const std::size_t name = zipf.draw(random);
         const auto item = ItemView::of(static_cast<std::int64_t>(name));
         sketch.add(item);
         plain.add(ItemHash::redis()(item));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <limits>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,7 +54,7 @@ TEST_CASE("murmur64a reads a text of any length as its definition does, and no b
         hash = (hash ^ (hash >> 47U)) * kMultiplier;
         hash ^= hash >> 47U;
         REQUIRE(engagehub::murmur64a(bytes.data(), length) == hash);
-        if (length == 8) REQUIRE(engagehub::murmur64a_of_word(engagehub::detail::load_le64(bytes.data())) == hash);
+        if (length == 8) REQUIRE(engagehub::murmur64a_of_word(engagehub::load_le64(bytes.data())) == hash);
     }
 }
 
@@ -63,6 +64,21 @@ TEST_CASE("murmur3_low gives the published hashes") {
     CHECK(hash("hello") == 0xcbd8a7b341bd9b02ULL);
     CHECK(hash("hello, world") == 0x342fac623a5ebc8eULL);
     CHECK(hash("The quick brown fox jumps over the lazy dog.") == 0xcd99481f9ee902c9ULL);
+}
+
+TEST_CASE("siphash gives the hashes of its paper, and reads no byte beyond the text") {
+    const engagehub::SipKey key{0x0706050403020100ULL, 0x0f0e0d0c0b0a0908ULL};
+    const auto hash = [&](std::size_t length) {
+        std::vector<unsigned char> bytes(length);  // of its own size, so that a sanitizer sees the end
+        for (std::size_t i = 0; i < length; ++i) bytes[i] = static_cast<unsigned char>(i);
+        return engagehub::siphash<2, 4>(key, bytes.data(), length);
+    };
+    CHECK(hash(0) == 0x726fdb47dd0e0e31ULL);
+    CHECK(hash(1) == 0x74f839c593dc67fdULL);
+    CHECK(hash(15) == 0xa129ca6149be45e5ULL);
+    std::set<std::uint64_t> hashes;
+    for (std::size_t length = 0; length < 64; ++length) hashes.insert(hash(length));
+    CHECK(hashes.size() == 64);
 }
 
 TEST_CASE("an item's hash is the one that the scheme names") {

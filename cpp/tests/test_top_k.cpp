@@ -371,10 +371,12 @@ TEST_CASE("TopK refuses what doesn't fit, and changes nothing") {
 
 TEST_CASE("TopK takes the largest weights without a loss") {
     TopK sketch(2, HalfLife::of_micros(kSecond), {8, 2});
-    for (std::int64_t i = 0; i < 600; ++i) sketch.add(number(1), TopK::kMostWeight, i * kSecond);
-    CHECK(sketch.answer(number(1), 600 * kSecond).estimate == doctest::Approx(TopK::kMostWeight).epsilon(1e-15));
+    for (std::int64_t i = 0; i < 600; ++i) sketch.add(number(1), engagehub::decayed_sum::kMostWeight, i * kSecond);
+    CHECK(
+        sketch.answer(number(1), 600 * kSecond).estimate ==
+        doctest::Approx(engagehub::decayed_sum::kMostWeight).epsilon(1e-15));
     TopK plain(2);
-    plain.add(number(1), TopK::kMostWeight - 1.0);
+    plain.add(number(1), engagehub::decayed_sum::kMostWeight - 1.0);
     CHECK(plain.answer(number(1)).low == plain.answer(number(1)).high);
     plain.add(number(1), 2.0);  // 2^53 + 1 is no double
     CHECK(plain.answer(number(1)).low < 9007199254740992.0);

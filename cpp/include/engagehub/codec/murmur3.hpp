@@ -7,12 +7,10 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <engagehub/codec/murmur64a.hpp>
+#include <engagehub/codec/load.hpp>
 
 namespace engagehub {
 namespace detail {
-
-inline std::uint64_t rotated_left(std::uint64_t value, unsigned by) { return (value << by) | (value >> (64U - by)); }
 
 inline std::uint64_t murmur3_finished(std::uint64_t value) {
     value = (value ^ (value >> 33U)) * 0xff51afd7ed558ccdULL;
@@ -25,21 +23,25 @@ inline std::uint64_t murmur3_finished(std::uint64_t value) {
 inline std::uint64_t murmur3_low(const void* data, std::size_t length, std::uint64_t seed = 0) {
     constexpr std::uint64_t kFirst = 0x87c37b91114253d5ULL;
     constexpr std::uint64_t kSecond = 0x4cf5ad432745937fULL;
-    const auto first_mixed = [](std::uint64_t word) { return detail::rotated_left(word * kFirst, 31) * kSecond; };
-    const auto second_mixed = [](std::uint64_t word) { return detail::rotated_left(word * kSecond, 33) * kFirst; };
+    const auto first_mixed = [](std::uint64_t word) { return rotated_left(word * kFirst, 31) * kSecond; };
+    const auto second_mixed = [](std::uint64_t word) { return rotated_left(word * kSecond, 33) * kFirst; };
     const auto* bytes = static_cast<const unsigned char*>(data);
     const auto size = static_cast<std::uint64_t>(length);
     std::uint64_t low = seed;
     std::uint64_t high = seed;
     for (; length >= 16; bytes += 16, length -= 16) {
-        low = (detail::rotated_left(low ^ first_mixed(detail::load_le64(bytes)), 27) + high) * 5 + 0x52dce729U;
-        high = (detail::rotated_left(high ^ second_mixed(detail::load_le64(bytes + 8)), 31) + low) * 5 + 0x38495ab5U;
+        low = (rotated_left(low ^ first_mixed(load_le64(bytes)), 27) + high) * 5 + 0x52dce729U;
+        high = (rotated_left(high ^ second_mixed(load_le64(bytes + 8)), 31) + low) * 5 + 0x38495ab5U;
     }
     std::uint64_t tail_low = 0;
     std::uint64_t tail_high = 0;
-    for (std::size_t i = 0; i < length; ++i) {
-        std::uint64_t& tail = i < 8 ? tail_low : tail_high;
-        tail |= static_cast<std::uint64_t>(bytes[i]) << (8U * (i % 8));
+    if (length > 8) {
+        tail_low = load_le64(bytes);
+        tail_high = load_tail(bytes + 8, length - 8, true);
+    } else if (length == 8) {
+        tail_low = load_le64(bytes);
+    } else if (length != 0) {
+        tail_low = load_tail(bytes, length, size >= 16);
     }
     high ^= second_mixed(tail_high) ^ size;
     low ^= first_mixed(tail_low) ^ size;

@@ -6,37 +6,14 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
+
+#include <engagehub/codec/load.hpp>
 
 namespace engagehub {
 
 inline constexpr std::uint64_t kRedisHashSeed = 0xadc83b19ULL;
 
 namespace detail {
-
-template <class Word>
-std::uint64_t load_le(const unsigned char* bytes) {
-#if defined(_MSC_VER) || (defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__)
-    Word value = 0;
-    std::memcpy(&value, bytes, sizeof value);  // compilers don't make one load of the loop below
-    return value;
-#else
-    std::uint64_t value = 0;
-    for (unsigned i = 0; i < sizeof(Word); ++i) value |= static_cast<std::uint64_t>(bytes[i]) << (8U * i);
-    return value;
-#endif
-}
-inline std::uint64_t load_le64(const unsigned char* bytes) { return load_le<std::uint64_t>(bytes); }
-inline std::uint64_t load_le32(const unsigned char* bytes) { return load_le<std::uint32_t>(bytes); }
-
-// The last 1 to 7 bytes of a text as a word, without a loop over them: by loads that overlap, for what both cover is
-// the same. REQUIRES: 1 <= count <= 7, and that many bytes or, if the text is longer than eight, eight before the end.
-inline std::uint64_t load_tail(const unsigned char* bytes, std::size_t count, bool has_eight) {
-    if (has_eight) return load_le64(bytes + count - 8) >> (64U - 8U * count);
-    if (count >= 4) return load_le32(bytes) | (load_le32(bytes + count - 4) << (8U * (count - 4)));
-    return static_cast<std::uint64_t>(bytes[0]) | (static_cast<std::uint64_t>(bytes[count / 2]) << (8U * (count / 2))) |
-        (static_cast<std::uint64_t>(bytes[count - 1]) << (8U * (count - 1)));
-}
 
 inline constexpr std::uint64_t kMurmur64Multiplier = 0xc6a4a7935bd1e995ULL;
 inline constexpr unsigned kMurmur64Shift = 47;
@@ -64,9 +41,9 @@ inline std::uint64_t murmur64a(const void* data, std::size_t length, std::uint64
     const auto* bytes = static_cast<const unsigned char*>(data);
     std::uint64_t hash = seed ^ (static_cast<std::uint64_t>(length) * detail::kMurmur64Multiplier);
     const bool has_eight = length >= 8;
-    for (; length >= 8; bytes += 8, length -= 8) hash = detail::murmur64a_absorbed(hash, detail::load_le64(bytes));
+    for (; length >= 8; bytes += 8, length -= 8) hash = detail::murmur64a_absorbed(hash, load_le64(bytes));
     if (length != 0) {
-        hash ^= detail::load_tail(bytes, length, has_eight);
+        hash ^= load_tail(bytes, length, has_eight);
         hash *= detail::kMurmur64Multiplier;
     }
     return detail::murmur64a_finished(hash);

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <random>
 
-#include <engagehub/codec/murmur64a.hpp>
+#include <engagehub/codec/load.hpp>
 
 namespace engagehub {
 
@@ -24,19 +24,18 @@ std::uint64_t siphash(const SipKey& key, const void* data, std::size_t length) {
     std::uint64_t v1 = key.high ^ 0x646f72616e646f6dULL;
     std::uint64_t v2 = key.low ^ 0x6c7967656e657261ULL;
     std::uint64_t v3 = key.high ^ 0x7465646279746573ULL;
-    const auto rotate = [](std::uint64_t value, unsigned by) { return (value << by) | (value >> (64U - by)); };
     const auto rounds = [&](int count) {
         for (int i = 0; i < count; ++i) {
             v0 += v1;
-            v1 = rotate(v1, 13) ^ v0;
-            v0 = rotate(v0, 32);
+            v1 = rotated_left(v1, 13) ^ v0;
+            v0 = rotated_left(v0, 32);
             v2 += v3;
-            v3 = rotate(v3, 16) ^ v2;
+            v3 = rotated_left(v3, 16) ^ v2;
             v0 += v3;
-            v3 = rotate(v3, 21) ^ v0;
+            v3 = rotated_left(v3, 21) ^ v0;
             v2 += v1;
-            v1 = rotate(v1, 17) ^ v2;
-            v2 = rotate(v2, 32);
+            v1 = rotated_left(v1, 17) ^ v2;
+            v2 = rotated_left(v2, 32);
         }
     };
     const auto absorb = [&](std::uint64_t word) {
@@ -46,8 +45,9 @@ std::uint64_t siphash(const SipKey& key, const void* data, std::size_t length) {
     };
     const auto* bytes = static_cast<const unsigned char*>(data);
     std::uint64_t last = static_cast<std::uint64_t>(length) << 56U;
-    for (; length >= 8; bytes += 8, length -= 8) absorb(detail::load_le64(bytes));
-    for (std::size_t i = 0; i < length; ++i) last |= static_cast<std::uint64_t>(bytes[i]) << (8U * i);
+    const bool has_eight = length >= 8;
+    for (; length >= 8; bytes += 8, length -= 8) absorb(load_le64(bytes));
+    if (length != 0) last |= load_tail(bytes, length, has_eight);
     absorb(last);
     v2 ^= 0xffU;
     rounds(kFinalizations);

@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Purpose: sums of decayed weights as plain doubles that share one power of two. A weight at t counts 2^(t/H) for ever
-// (forward decay), a query divides by the weight of its instant. Stored doubles are relative to 2^exponent, which
-// follows the newest weight in steps of more than 512 halvings, so that nothing overflows, whatever the ages.
+// Purpose: the power of two that decayed sums are stored relative to, and what it takes to read them: it follows the
+// newest weight in steps of more than 512 halvings, so that nothing overflows, whatever the ages.
 // Thread safety: external; const methods may run side by side.
-// Invariants: (1) the exponent is that of the weight of some instant counted, at most 512 below that of the newest;
-// all is 0 while nothing was counted; (2) for the true sum T of n weights, a stored upper bound u and a lower one l
-// have l * (1 - (n + 8) * 2^-52) <= T <= u * (1 + (n + 8) * 2^-52), relative to 2^exponent: each weight and each
-// addition rounds by less than 2^-52. What falls below 2^-1022 is raised to it in an upper bound and 0 in a lower one.
+// Invariant: the exponent is that of the weight of some instant counted, at most 512 below that of the newest; all is 0
+// while nothing was counted.
 // Complexity: O(1), but for moving what is stored, once in 512 half-lives.
 // Failure: read() throws Corrupted; the rest REQUIRES weights from 0 to 2^53 and instants that are ones.
 #pragma once
 
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
 #include <cstdint>
-#include <limits>
-#include <string>
 
-#include <engagehub/base/errors.hpp>
 #include <engagehub/base/instant.hpp>
 #include <engagehub/codec/bytes.hpp>
+#include <engagehub/decay/decayed_sum.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/decay/scaled.hpp>
 
@@ -28,15 +21,6 @@ namespace engagehub {
 
 class DecayFrame {
 public:
-    static constexpr double kMostWeight = 9007199254740992.0;  // 2^53
-    static constexpr std::uint64_t kMostAdditions = std::uint64_t{1} << 62U;
-
-    // What a weight adds to stored bounds: below 2^-1022 the two differ.
-    struct Addend {
-        double low;
-        double high;
-    };
-
     explicit DecayFrame(HalfLife half_life) : half_life_(half_life) {}
 
     HalfLife half_life() const { return half_life_; }
@@ -46,26 +30,16 @@ public:
     // Queries answer as of this instant: the one asked for, but never before the newest weight.
     std::int64_t as_of(std::int64_t at) const { return is_empty() ? at : std::max(at, newest_); }
 
-    static void require_weight(double weight, const char* argument) {
-        if (!(weight >= 0.0 && weight <= kMostWeight)) {
-            throw InvalidArgument(std::string(argument) + " must be between 0 and 2^53, got " + std::to_string(weight));
-        }
-    }
-
-    // Counts a weight above 0. move(halvings) is called first where all that is stored has to go down: with moved_up()
-    // for upper bounds and moved_down() for lower ones.
+    // Counts a weight above 0. move(halvings) is called first where all that is stored has to go down: with
+    // decayed_sum::moved_up() for upper bounds and moved_down() for lower ones.
     template <class Move>
-    Addend count(double weight, std::int64_t at, Move&& move) {
+    decayed_sum::Addend count(double weight, std::int64_t at, Move&& move) {
         const Scaled factor = half_life_.weight(at);
         if (is_empty()) exponent_ = factor.exponent;
-        if (factor.exponent - exponent_ > kMostDistance) raise_exponent(factor.exponent, move);
+        if (factor.exponent - exponent_ > decayed_sum::kMostDistance) raise_exponent(factor.exponent, move);
         newest_ = is_empty() ? at : std::max(newest_, at);
         ++additions_;
-        const Scaled value = Scaled::of_double(weight) * factor;
-        const std::int64_t distance = value.exponent - exponent_;
-        if (distance < DBL_MIN_EXP - 1) return {0.0, DBL_MIN};
-        const double result = Scaled{value.mantissa, distance}.to_double();
-        return {result, result};
+        return decayed_sum::addend(weight, factor, exponent_);
     }
 
     // Takes in the other frame. REQUIRES: the same half-life, a room for its additions. ours(halvings) and
@@ -81,26 +55,14 @@ public:
         additions_ += other.additions_;
     }
 
-    static double moved_up(double bound, int halvings) {
-        return bound == 0.0 ? 0.0 : std::max(std::ldexp(bound, -halvings), DBL_MIN);
-    }
-    static double moved_down(double bound, int halvings) {
-        const double moved = std::ldexp(bound, -halvings);
-        return moved < DBL_MIN ? 0.0 : moved;
-    }
-
     // A stored sum as of an instant, rounded to the nearest and outwards.
-    double value(double stored, std::int64_t at) const { return read(stored, half_life_.weight(as_of(at))); }
-    double lowest(double stored, std::int64_t at) const {
-        const double lowest = std::nextafter(value(stored, at) * (1.0 - margin()), 0.0);
-        return lowest < DBL_MIN ? 0.0 : lowest;
+    double value(double stored, std::int64_t at) const {
+        return decayed_sum::value(stored, exponent_, half_life_.weight(as_of(at)));
     }
+    double lowest(double stored, std::int64_t at) const { return decayed_sum::lowest(value(stored, at), additions_); }
     double highest(double stored, std::int64_t at) const {
-        if (stored == 0.0) return 0.0;
-        return std::nextafter(value(stored, at) * (1.0 + margin()), std::numeric_limits<double>::infinity());
+        return stored == 0.0 ? 0.0 : decayed_sum::highest(value(stored, at), additions_);
     }
-    // By what share of itself rounding may have moved a stored sum, and the factor of one query.
-    double margin() const { return std::min(1.0, (static_cast<double>(additions_) + 8.0) * 0x1p-52); }
 
     void write(ByteWriter& writer) const {
         writer.put_signed(half_life_.micros());
@@ -116,20 +78,13 @@ public:
         frame.additions_ = reader.get<std::uint64_t>();
         frame.newest_ = reader.get_signed();
         frame.exponent_ = reader.get_signed();
-        if (frame.additions_ > kMostAdditions) reader.fail("has an impossible number of additions");
+        if (frame.additions_ > decayed_sum::kMostAdditions) reader.fail("has an impossible number of additions");
         if (frame.newest_ < kFirstInstant || frame.newest_ > kLastInstant) reader.fail("has an impossible instant");
         const std::int64_t newest = frame.is_empty() ? 0 : frame.half_life_.weight(frame.newest_).exponent;
-        if (frame.exponent_ > newest || frame.exponent_ < newest - (frame.is_empty() ? 0 : kMostDistance))
+        if (frame.exponent_ > newest || frame.exponent_ < newest - (frame.is_empty() ? 0 : decayed_sum::kMostDistance))
             reader.fail("has an impossible exponent");
         if (frame.is_empty() && frame.newest_ != 0) reader.fail("has a state without additions");
         return frame;
-    }
-
-    // THROWS: Corrupted, for what no sum can be: above what 2^62 weights of 2^53 reach at 513 halvings.
-    static double read_sum(ByteReader& reader) {
-        const double sum = reader.get_double();
-        if (!(sum >= 0.0 && sum <= 0x1p700) || std::signbit(sum)) reader.fail("has an impossible sum");
-        return sum;
     }
 
     friend bool operator==(const DecayFrame& a, const DecayFrame& b) {
@@ -138,16 +93,9 @@ public:
     }
 
 private:
-    static constexpr std::int64_t kMostDistance = 512;
-
-    double read(double stored, const Scaled& now) const {
-        return (Scaled::normalised(stored, exponent_) / now).to_double();
-    }
-
     template <class Move>
     void raise_exponent(std::int64_t exponent, Move& move) {
-        // Further down than 4096 there is nothing.
-        move(static_cast<int>(std::min<std::int64_t>(exponent - exponent_, 4096)));
+        move(decayed_sum::halvings(exponent_, exponent));
         exponent_ = exponent;
     }
 

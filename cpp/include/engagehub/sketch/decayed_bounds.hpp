@@ -4,21 +4,18 @@
 // query divides by the weight of its instant, nothing is ever swept.
 // Thread safety: external; const methods may run side by side.
 // Invariants, for the true weight T of an item at any instant: (1) a candidate has low <= T <= high, and low is what
-// was gained since it was admitted; (2) anybody else has T <= the table's bound; (3) stored numbers are relative to
-// 2^exponent, which follows the newest event in steps of more than 512 halvings: exact, but that what falls below
-// 2^-1022 is raised to it in an upper bound and becomes 0 in a lower one.
+// was gained since it was admitted; (2) anybody else has T <= the table's bound; (3) stored numbers are decayed sums
+// relative to 2^exponent, which follows the newest event in steps of more than 512 halvings.
 // Complexity: O(depth) an operation; O(width * depth + candidates) in the rare move of the exponent.
 // Failure: the constructor throws InvalidArgument, reserve() std::bad_alloc; both change nothing.
 #pragma once
 
 #include <algorithm>
-#include <cfloat>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <vector>
 
+#include <engagehub/decay/decayed_sum.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/decay/scaled.hpp>
 #include <engagehub/sketch/bound_table.hpp>
@@ -31,12 +28,6 @@ class DecayedBounds {
 public:
     using Slot = std::uint32_t;
     using Columns = BoundTable::Columns;
-
-    // What a weight adds to stored bounds. Below 2^-1022 the two differ.
-    struct Gain {
-        double low;
-        double high;
-    };
 
     struct Bounds {
         double low = 0.0;
@@ -54,8 +45,6 @@ public:
             return around(a.estimate() + b.estimate(), a.low + b.low, a.high + b.high);
         }
     };
-
-    static constexpr std::int64_t kMostDistance = 512;
 
     DecayedBounds(HalfLife half_life, TableSize size) : half_life_(half_life), table_(size) {}
 
@@ -80,18 +69,14 @@ public:
         if (!half_life_.decays()) return false;
         const std::int64_t exponent = weight(at).exponent;
         if (is_first) exponent_ = exponent;
-        if (exponent - exponent_ <= kMostDistance) return false;
+        if (exponent - exponent_ <= decayed_sum::kMostDistance) return false;
         move_exponent(exponent);
         return true;
     }
 
-    Gain gain(double value, std::int64_t at) {
+    decayed_sum::Addend gain(double value, std::int64_t at) {
         if (!half_life_.decays()) return {value, value};
-        const Scaled gained = Scaled::of_double(value) * weight(at);
-        const std::int64_t distance = gained.exponent - exponent_;
-        if (distance < DBL_MIN_EXP - 1) return {0.0, DBL_MIN};
-        const double result = Scaled{gained.mantissa, distance}.to_double();
-        return {result, result};
+        return decayed_sum::addend(value, weight(at), exponent_);
     }
 
     // Of an item that is no candidate. What its bound is above that of an item that was never counted is taken for its
@@ -102,7 +87,7 @@ public:
         return Bounds::around(std::max(0.0, high - table_.level(columns)), 0.0, high);
     }
 
-    void add(Slot slot, const Gain& gain) {
+    void add(Slot slot, const decayed_sum::Addend& gain) {
         rows_[slot].low += gain.low;
         rows_[slot].high += gain.high;
     }
@@ -112,34 +97,29 @@ public:
     // REQUIRES: not below the present one.
     void move_exponent(std::int64_t exponent) {
         if (exponent == exponent_) return;
-        const int down = -static_cast<int>(std::min<std::int64_t>(exponent - exponent_, 4096));
-        const auto upper = [down](double bound) {
-            return bound == 0.0 ? 0.0 : std::max(std::ldexp(bound, down), DBL_MIN);
-        };
-        for (std::size_t i = 0; i < table_.cells(); ++i)
-            table_.store(i, BoundTable::bits_of(upper(BoundTable::value_of(table_.cell(i)))));
+        const int halvings = decayed_sum::halvings(exponent_, exponent);
+        for (std::size_t i = 0; i < table_.cells(); ++i) {
+            const double bound = decayed_sum::moved_up(BoundTable::value_of(table_.cell(i)), halvings);
+            table_.store(i, BoundTable::bits_of(bound));
+        }
         for (Bounds& row : rows_) {
-            const double low = std::ldexp(row.low, down);
-            row.low = low < DBL_MIN ? 0.0 : low;
-            row.high = upper(row.high);
+            row.low = decayed_sum::moved_down(row.low, halvings);
+            row.high = decayed_sum::moved_up(row.high, halvings);
         }
         exponent_ = exponent;
     }
 
-    // As of an instant of that weight. Where numbers may have been rounded, n additions have rounded them by less than
-    // n * 2^-52 of their value.
+    // As of an instant of that weight, rounded outwards where numbers may have been rounded.
     Answer read(const Bounds& stored, const Scaled& now, std::uint64_t additions, bool is_exact) const {
         const auto value = [&](double number) {
-            return half_life_.decays() ? (Scaled::normalised(number, exponent_) / now).to_double() : number;
+            return half_life_.decays() ? decayed_sum::value(number, exponent_, now) : number;
         };
         if (stored.high == 0.0) return {0.0, 0.0, 0.0};
         const double estimate = value(stored.estimate());
         if (is_exact) return {estimate, stored.low, stored.high};
-        const double margin = std::min(1.0, (static_cast<double>(additions) + 8.0) * 0x1p-52);
-        const double low = value(stored.low) * (1.0 - margin);
-        const double high =
-            std::nextafter(value(stored.high) * (1.0 + margin), std::numeric_limits<double>::infinity());
-        return {estimate, low < DBL_MIN ? 0.0 : low, high};
+        return {
+            estimate, decayed_sum::lowest(value(stored.low), additions),
+            decayed_sum::highest(value(stored.high), additions)};
     }
 
 private:

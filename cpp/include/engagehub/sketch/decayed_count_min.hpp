@@ -14,7 +14,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
+
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,6 +24,7 @@
 #include <engagehub/base/item.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/decay/decay_frame.hpp>
+#include <engagehub/decay/decayed_sum.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/sketch/cell_table.hpp>
 #include <engagehub/sketch/count_min_format.hpp>
@@ -50,9 +51,9 @@ public:
     // A weight of 0 changes nothing, so it doesn't fix the kind either.
     void add(const ItemView& item, double weight, std::int64_t at) {
         require_same_kind(kind_, item, "item");
-        DecayFrame::require_weight(weight, "weight");
+        decayed_sum::require_weight(weight, "weight");
         require_instant(at);
-        require_room(1);
+        decayed_sum::require_room(frame_.additions(), 1);
         if (weight == 0.0) return;
         const std::uint64_t hash = hash_(item);
         const double amount = frame_.count(weight, at, [this](int halvings) { move(halvings); }).high;
@@ -66,10 +67,10 @@ public:
     void update(const Items& items, const Weights& weights, const Instants& instants, std::size_t size) {
         const ItemKind kind = kind_after(kind_, items, size, "items");
         for (std::size_t i = 0; i < size; ++i) {
-            DecayFrame::require_weight(weights[i], "weights");
+            decayed_sum::require_weight(weights[i], "weights");
             require_instant(instants[i]);
         }
-        require_room(size);
+        decayed_sum::require_room(frame_.additions(), size);
         each_hash_piece(hash_, items, size, [&](const std::uint64_t* hashes, std::size_t first, std::size_t count) {
             count_piece(hashes, weights, instants, first, count);
         });
@@ -82,7 +83,7 @@ public:
     // outwards, so the estimate is between them.
     Answer answer(const ItemView& item, std::int64_t at) const {
         const double least = this->least(item, at);
-        const double margin = frame_.margin();
+        const double margin = decayed_sum::margin(frame_.additions());
         const double slack = size().error() * total_ * (1.0 + margin);
         const double low = std::max(0.0, least * (1.0 - margin) - slack);
         return {frame_.value(least, at), frame_.lowest(low, at), frame_.highest(least, at)};
@@ -97,7 +98,7 @@ public:
         }
         hash_.require_same(other.hash_);
         const ItemKind kind = merged_kind(kind_, other.kind_);
-        require_room(other.frame_.additions());
+        decayed_sum::require_room(frame_.additions(), other.frame_.additions());
         DecayedCountMin theirs = other;
         frame_.merge(
             other.frame_, [this](int halvings) { move(halvings); }, [&](int halvings) { theirs.move(halvings); });
@@ -133,7 +134,7 @@ public:
         if (header.cells != count_min_format::Cells::kDecayed)
             throw Incompatible("a sketch with half_life is required, got the data of one without it");
         const DecayFrame frame = DecayFrame::read(reader);
-        const double total = DecayFrame::read_sum(reader);
+        const double total = decayed_sum::read_sum(reader);
         opened.require_cells();
         if ((header.kind == ItemKind::kNone) != frame.is_empty() || frame.is_empty() != (total == 0.0))
             reader.fail("has a kind of item without items, or items without a kind");
@@ -142,7 +143,7 @@ public:
         result.total_ = total;
         result.kind_ = header.kind;
         for (double& cell : result.table_.cells()) {
-            cell = DecayFrame::read_sum(reader);
+            cell = decayed_sum::read_sum(reader);
             if (cell > total) reader.fail("has a cell above the total");
         }
         return result;
@@ -177,13 +178,8 @@ private:
     }
 
     void move(int halvings) {
-        for (double& cell : table_.cells()) cell = DecayFrame::moved_up(cell, halvings);
-        total_ = DecayFrame::moved_up(total_, halvings);
-    }
-
-    void require_room(std::uint64_t additions) const {
-        if (additions > DecayFrame::kMostAdditions - frame_.additions())
-            throw InvalidArgument("the number of additions must stay below 2^62, got " + std::to_string(additions));
+        for (double& cell : table_.cells()) cell = decayed_sum::moved_up(cell, halvings);
+        total_ = decayed_sum::moved_up(total_, halvings);
     }
 
     std::string shown() const {

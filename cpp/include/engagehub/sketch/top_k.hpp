@@ -29,6 +29,7 @@
 #include <engagehub/base/instant.hpp>
 #include <engagehub/base/item.hpp>
 #include <engagehub/codec/bytes.hpp>
+#include <engagehub/decay/decayed_sum.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/sketch/bound_table.hpp>
 #include <engagehub/sketch/candidate_table.hpp>
@@ -60,7 +61,6 @@ public:
     };
 
     static constexpr std::size_t kMostK = std::size_t{1} << 20U;
-    static constexpr double kMostWeight = 9007199254740992.0;  // 2^53
     static constexpr TableSize kUsualSize{2048, 4};
 
     explicit TopK(
@@ -94,18 +94,12 @@ public:
     // Queries answer as of this instant: the one asked for, but never before the newest event.
     std::int64_t as_of(std::int64_t at) const { return std::max(at, newest_); }
 
-    static void require_weight(double weight, const char* argument = "weight") {
-        if (!(weight >= 0.0 && weight <= kMostWeight)) {
-            throw InvalidArgument(std::string(argument) + " must be between 0 and 2^53, got " + std::to_string(weight));
-        }
-    }
-
     // The instant is that of the event, in microseconds; without a half-life it doesn't matter.
     void add(const ItemView& item, double weight = 1.0, std::int64_t at = 0) {
         require_same_kind(kind(), item, "item");
-        require_weight(weight);
+        decayed_sum::require_weight(weight, "weight");
         require_instant(at);
-        require_room(1);
+        decayed_sum::require_room(additions_, 1);
         count(item, weight, at);
     }
 
@@ -114,10 +108,10 @@ public:
     void update(const Items& items, const Weights& weights, const Instants& instants, std::size_t size) {
         kind_after(kind(), items, size, "items");
         for (std::size_t i = 0; i < size; ++i) {
-            require_weight(weights[i], "weights");
+            decayed_sum::require_weight(weights[i], "weights");
             require_instant(instants[i]);
         }
-        require_room(size);
+        decayed_sum::require_room(additions_, size);
         for (std::size_t i = 0; i < size; ++i) count(items[i], weights[i], instants[i]);
     }
 
@@ -168,7 +162,7 @@ public:
                 other.shown());
         }
         merged_kind(kind(), other.kind());
-        require_room(other.additions_);
+        decayed_sum::require_room(additions_, other.additions_);
         if (other.additions_ == 0) return;
         if (additions_ == 0) {
             *this = other;
@@ -258,7 +252,7 @@ public:
         each_layer(result, [&](DecayedBounds& layer) {
             for (std::size_t i = 0; i < layer.table().cells(); ++i) {
                 const BoundTable::Bits bits =
-                    is_first_version ? BoundTable::bits_of(read_bound(reader)) : read_cell(reader);
+                    is_first_version ? BoundTable::bits_of(decayed_sum::read_sum(reader)) : read_cell(reader);
                 if (result.additions_ == 0 && bits != 0) reader.fail("has a state without additions");
                 layer.table().store(i, bits);
             }
@@ -274,9 +268,7 @@ private:
 
     static constexpr Magic kMagic = {'E', 'H', 'T', 'K'};
     static constexpr std::uint8_t kVersion = 2;
-    static constexpr std::uint64_t kMostAdditions = std::uint64_t{1} << 62U;
     // Far above what 2^62 additions of 2^53 can reach at 512 halvings, far below infinity.
-    static constexpr double kMostBound = 0x1p700;
 
     static std::size_t checked(std::size_t k) {
         if (k < 1 || k > kMostK) throw InvalidArgument("k must be between 1 and 2^20, got " + std::to_string(k));
@@ -315,7 +307,7 @@ private:
     // One place more than rows, so that the last item finds one when k others have larger bounds.
     std::size_t most_candidates() const { return 2 * k_; }
 
-    bool is_exact() const { return !half_life().decays() && !fractional_ && total_ < kMostWeight; }
+    bool is_exact() const { return !half_life().decays() && !fractional_ && total_ < decayed_sum::kMostWeight; }
 
     Answer read(const Bounds& bounds, const Scaled& now) const {
         return recent_.read(bounds, now, additions_, is_exact());
@@ -331,14 +323,6 @@ private:
         const std::uint64_t hash = hash_(item);
         if (const auto slot = items_.find(item, hash)) return layer[*slot];
         return layer.outside(columns_of(hash));
-    }
-
-    void require_room(std::uint64_t additions) const {
-        if (additions > kMostAdditions - additions_) {
-            throw InvalidArgument(
-                "additions must be at most 2^62, got " + std::to_string(additions_) + " + " +
-                std::to_string(additions));
-        }
     }
 
     // REQUIRES: checked arguments. A weight of 0 changes nothing.
@@ -503,23 +487,17 @@ private:
         return HalfLife::of_micros(micros);
     }
 
-    static double read_bound(ByteReader& reader) {
-        const double bound = reader.get_double();
-        if (!(bound >= 0.0 && bound <= kMostBound) || std::signbit(bound)) reader.fail("has an impossible bound");
-        return bound;
-    }
-
     static BoundTable::Bits read_cell(ByteReader& reader) {
         const auto lower = reader.get<std::uint16_t>();
         const BoundTable::Bits bits = static_cast<BoundTable::Bits>(reader.get<std::uint32_t>()) << 16U | lower;
-        if (bits > BoundTable::bits_of(kMostBound)) reader.fail("has an impossible bound");
+        if (bits > BoundTable::bits_of(decayed_sum::kMostSum)) reader.fail("has an impossible bound");
         return bits;
     }
 
     // REQUIRES: half-lives and fractional_ are read.
     void read_state(ByteReader& reader, bool is_first_version) {
         additions_ = reader.get<std::uint64_t>();
-        total_ = read_bound(reader);
+        total_ = decayed_sum::read_sum(reader);
         newest_ = reader.get_signed();
         oldest_ = is_first_version ? 0 : reader.get_signed();
         for (const std::int64_t instant : {newest_, oldest_}) {
@@ -531,11 +509,11 @@ private:
             const std::int64_t exponent = reader.get_signed();
             const std::int64_t newest = additions_ == 0 ? 0 : layer.half_life().weight(newest_).exponent;
             const std::int64_t distance =
-                layer.half_life().decays() && additions_ != 0 ? DecayedBounds::kMostDistance : 0;
+                layer.half_life().decays() && additions_ != 0 ? decayed_sum::kMostDistance : 0;
             if (exponent > newest || exponent < newest - distance) reader.fail("has an impossible exponent");
             layer.set_exponent(exponent);
         });
-        if (additions_ > kMostAdditions) reader.fail("has an impossible number of additions");
+        if (additions_ > decayed_sum::kMostAdditions) reader.fail("has an impossible number of additions");
         if (additions_ == 0 && (fractional_ || total_ != 0.0 || newest_ != 0 || oldest_ != 0))
             reader.fail("has a state without additions");
     }
@@ -554,8 +532,8 @@ private:
             const Slot slot = add_candidate(item, hash);
             each_layer(*this, [&](DecayedBounds& layer) {
                 Bounds& bounds = layer[slot];
-                bounds.low = read_bound(reader);
-                bounds.high = read_bound(reader);
+                bounds.low = decayed_sum::read_sum(reader);
+                bounds.high = decayed_sum::read_sum(reader);
                 // What the first version took for the estimate: the upper bound.
                 bounds.share = is_first_version ? (bounds.low < bounds.high ? 1.0F : 0.0F) : reader.get_float();
                 if (bounds.high == 0.0 || bounds.low > bounds.high) reader.fail("has bounds out of order");
