@@ -33,7 +33,7 @@
 #include <engagehub/sketch/hash_batch.hpp>
 #include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/kind.hpp>
-#include <engagehub/sketch/packed_registers.hpp>
+#include <engagehub/sketch/ranks_format.hpp>
 #include <engagehub/sketch/token_set.hpp>
 #include <engagehub/sketch/ultra_registers.hpp>
 
@@ -236,7 +236,9 @@ public:
             writer.put(kRegisters);
             writer.put_raw({reinterpret_cast<const char*>(bytes_.data()), bytes_.size()});
         } else {
-            write_ranks(writer);
+            std::vector<std::uint8_t> ranks(registers());
+            each_rank([&](std::uint32_t index, unsigned rank) { ranks[index] = static_cast<std::uint8_t>(rank); });
+            write_ranks(writer, ranks);
         }
     }
 
@@ -261,12 +263,8 @@ public:
             } else {
                 reader.fail("has an unknown form of registers");
             }
-        } else if (form == kList) {
-            result = of_ranks(p, hash, read_list(reader, p));
-        } else if (form == kPacked) {
-            result = of_ranks(p, hash, read_packed(reader, p));
         } else {
-            reader.fail("has an unknown form of registers");
+            result = of_ranks(p, hash, read_ranks(reader, p, form));
         }
         if (version > 1 && result.grade_ != static_cast<Grade>(grade)) reader.fail("has the grade plain but no items");
         if (result.is_empty() && kind != ItemKind::kNone) reader.fail("has a kind of item but no items");
@@ -296,11 +294,9 @@ private:
 
     static constexpr Magic kMagic = {'E', 'H', 'H', 'L'};
     static constexpr std::uint8_t kVersion = 2;
-    static constexpr std::uint8_t kList = 0;
-    static constexpr std::uint8_t kPacked = 1;
+    // Forms of the state, after those of plain ranks.
     static constexpr std::uint8_t kTokens = 2;
     static constexpr std::uint8_t kRegisters = 3;
-    static constexpr unsigned kListRankBits = 8;
 
     static std::uint8_t checked(unsigned p) {
         if (p < kLeastPrecision || p > kMostPrecision)
@@ -311,7 +307,6 @@ private:
     std::size_t registers() const { return std::size_t{1} << p_; }
     // The set of so many takes 2^p bytes, as the registers do.
     std::size_t most_tokens() const { return registers() / 16 * 3; }
-    static std::size_t most_listed(unsigned p) { return (std::size_t{1} << p) / 16; }
 
     double at_best(double constant) const { return constant / std::sqrt(static_cast<double>(registers())); }
     // Ertl's estimator of 2017 takes a little less from the registers than theory has in them.
@@ -438,54 +433,6 @@ private:
             const auto [index, rank] = TokenSet::register_of(token, p_);
             raise(index, rank);
         }
-    }
-
-    // Few registers as a list of index << 8 | rank, more as six bits each.
-    void write_ranks(ByteWriter& writer) const {
-        std::vector<std::uint8_t> ranks(registers());
-        std::vector<std::uint32_t> list;
-        each_rank([&](std::uint32_t index, unsigned rank) {
-            ranks[index] = static_cast<std::uint8_t>(rank);
-            list.push_back((index << kListRankBits) | rank);
-        });
-        if (list.size() > most_listed(p_)) {
-            writer.put(kPacked);
-            writer.put_raw(pack_registers(ranks));
-        } else {
-            writer.put(kList);
-            writer.put(static_cast<std::uint32_t>(list.size()));
-            for (const std::uint32_t held : list) writer.put(held);
-        }
-    }
-
-    static std::vector<std::uint8_t> read_list(ByteReader& reader, unsigned p) {
-        const std::size_t count = reader.get<std::uint32_t>();
-        if (count > most_listed(p)) reader.fail("has too many registers for a list");
-        std::vector<std::uint8_t> ranks(std::size_t{1} << p);
-        std::size_t expected = 0;  // the lowest index that may come
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto held = reader.get<std::uint32_t>();
-            const std::size_t index = held >> kListRankBits;
-            const unsigned rank = held & ((1U << kListRankBits) - 1);
-            if (index >= ranks.size()) reader.fail("has a register outside the sketch");
-            if (index < expected) reader.fail("has registers out of order");
-            if (rank == 0 || rank > ultra::highest_rank(p)) reader.fail("has an impossible rank");
-            ranks[index] = static_cast<std::uint8_t>(rank);
-            expected = index + 1;
-        }
-        return ranks;
-    }
-
-    static std::vector<std::uint8_t> read_packed(ByteReader& reader, unsigned p) {
-        const std::size_t size = std::size_t{1} << p;
-        std::vector<std::uint8_t> ranks = unpack_registers(reader.get_raw(packed_size(size)), size);
-        std::size_t used = 0;
-        for (const std::uint8_t rank : ranks) {
-            if (rank > ultra::highest_rank(p)) reader.fail("has an impossible rank");
-            if (rank != 0) ++used;
-        }
-        if (used <= most_listed(p)) reader.fail("has too few registers to be packed");
-        return ranks;
     }
 
     void read_tokens(ByteReader& reader) {

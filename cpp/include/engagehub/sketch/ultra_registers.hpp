@@ -38,22 +38,6 @@ inline unsigned trailing_zeros(std::uint64_t value) {
 #endif
 }
 
-// REQUIRES: value != 0.
-inline unsigned highest_bit(std::uint64_t value) {
-#if defined(__GNUC__)
-    return 63U - static_cast<unsigned>(__builtin_clzll(value));
-#else
-    unsigned bit = 0;
-    for (unsigned step = 32; step != 0; step /= 2) {
-        if ((value >> step) != 0) {
-            value >>= step;
-            bit += step;
-        }
-    }
-    return bit;
-#endif
-}
-
 // Of a hash, the low p bits choose the register; the rank is 1 + the zeros that the others end with. The bit above the
 // hash ends the run if all of them are zero.
 inline std::size_t index_of(std::uint64_t hash, unsigned p) {
@@ -79,10 +63,11 @@ constexpr std::uint8_t joined(std::uint8_t a, std::uint8_t b) {
 // The register after an item that reaches the level. Without a branch, for which it would be couldn't be predicted: the
 // byte's levels as bits of a word, one more bit, and back. REQUIRES: level >= 3.
 inline std::uint8_t raised(std::uint8_t byte, unsigned level) {
+    const unsigned held = byte >> 2U;
     // An empty register shifts its bit out of the word.
     const std::uint64_t reached =
-        ((std::uint64_t{4} | (byte & 3U)) << (((byte >> 2U) - 2U) & 63U)) | (std::uint64_t{1} << level);
-    const unsigned highest = highest_bit(reached);
+        ((std::uint64_t{4} | (byte & 3U)) << ((held - 2U) & 63U)) | (std::uint64_t{1} << level);
+    const unsigned highest = held < level ? level : held;
     return static_cast<std::uint8_t>((highest << 2U) | ((reached >> (highest - 2)) & 3U));
 }
 
