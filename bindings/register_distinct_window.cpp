@@ -94,7 +94,7 @@ Incompatible
 
 Notes
 -----
-O(buckets * 2^p). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
+O(buckets * (2^p + log buckets)). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
 
 Examples
 --------

@@ -109,7 +109,7 @@ InvalidArgument
 
 Notes
 -----
-O(buckets). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
+O(buckets log buckets). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
 
 Examples
 --------

@@ -417,7 +417,7 @@ class TotalWindow(_native.TotalWindow):
     Which buckets an answer covers, and which events are late, is as in DistinctWindow. There is no mean: it is total()
     over count(), and what it should be where nothing came, only the caller knows.
 
-    Memory: 48 to 60 bytes for each bucket in which anything came.
+    Memory: 80 bytes for each bucket in which anything came.
 
     Thread safety: every method may be called from any thread; the clock is called outside the lock.
 

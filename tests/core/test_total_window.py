@@ -261,7 +261,7 @@ def test_a_window_says_what_it_takes():
     empty = window.nbytes
     assert empty < 200
     window.update(range(600), at=range(0, 36_000, 60))
-    assert empty + 60 * 48 <= window.nbytes < 8192
+    assert empty + 60 * 80 <= window.nbytes < 8192
 
 
 def test_a_clock_that_refers_back_is_collected():

@@ -62,7 +62,7 @@ public:
     // With what is kept for later answers.
     std::size_t nbytes() const {
         std::size_t size = sizeof *this + ring_.heap_bytes() + blocks_.heap_bytes() + recent_.heap_bytes();
-        for (const auto& slot : ring_) size += slot.bucket.heap_bytes();
+        for (const auto& held : ring_) size += held.second.heap_bytes();
         return size;
     }
 
@@ -124,7 +124,7 @@ public:
         DistinctWindow result = *this;
         result.kind_ = merged_kind(kind_, other.kind_);
         result.empty_ = HyperLogLog(std::min(p(), other.p()), hash());
-        for (auto& slot : result.ring_) slot.bucket.downsize(result.p());
+        for (auto& held : result.ring_) held.second.downsize(result.p());
         result.ring_.merge(
             other.ring_, [&](MemberBucket& ours, const MemberBucket& theirs) { ours.merge(theirs, result.empty_); });
         *this = std::move(result);
