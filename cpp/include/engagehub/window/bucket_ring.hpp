@@ -40,6 +40,7 @@ public:
     using ConstIterator = typename Buckets::const_iterator;
 
     static constexpr std::int64_t kMostBuckets = 100'000;
+    static constexpr std::uint64_t kMostLate = std::uint64_t{1} << 62U;
 
     // The span is rounded up to whole buckets.
     BucketRing(std::int64_t span, std::int64_t resolution)
@@ -70,6 +71,7 @@ public:
     // REQUIRES, both: the ring isn't empty.
     std::int64_t newest() const { return held_.rbegin()->first; }
     std::int64_t oldest_kept() const { return newest() - count_ + 1; }
+    bool is_late(std::int64_t number) const { return !is_empty() && number < oldest_kept(); }
 
     // The newest bucket if the instant lies in it, else null: where most events go, without a division.
     Bucket* newest_at(std::int64_t at) {
@@ -79,11 +81,26 @@ public:
         return since < static_cast<std::uint64_t>(resolution_) ? &bucket : nullptr;
     }
 
+    // For a batch that is all or nothing: whether all that will be late can be counted. THROWS: InvalidArgument.
+    template <class Instants>
+    void require_room_for_late(const Instants& instants, std::size_t size) const {
+        if (size <= kMostLate - late_) return;
+        std::int64_t last = is_empty() ? number_of(kFirstInstant) : newest();
+        std::uint64_t late = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            const std::int64_t number = number_of(instants[i]);
+            last = std::max(last, number);
+            late += number <= last - count_ ? 1 : 0;
+        }
+        require_room_for_late(late);
+    }
+
     // Calls put(bucket) with the bucket of that number, a new one if there is none; or counts a late event and answers
-    // false. If put throws, a new bucket isn't added.
+    // false. If put throws, a new bucket isn't added. THROWS: InvalidArgument, if there are too many late events.
     template <class Put>
     bool change(std::int64_t number, Put&& put) {
-        if (!is_empty() && number < oldest_kept()) {
+        if (is_late(number)) {
+            require_room_for_late(1);
             ++late_;
             return false;
         }
@@ -152,12 +169,14 @@ public:
 
     // The union: it ends at the newest bucket of both, late events add up. Calls join(ours, theirs) for each bucket of
     // the other one, ours new where there was none. REQUIRES: the same shape. Not all or nothing: merge into a copy.
+    // THROWS: InvalidArgument, if there are too many late events.
     template <class Join>
     void merge(const BucketRing& other, Join&& join) {
+        require_room_for_late(other.late_);
         late_ += other.late_;
         if (!other.is_empty() && !is_empty()) drop_before(std::max(newest(), other.newest()) - count_ + 1);
         for (const auto& [number, theirs] : other) {
-            if (!is_empty() && number < oldest_kept()) continue;
+            if (is_late(number)) continue;
             change(number, [&, &from = theirs](Bucket& ours) { join(ours, from); });
         }
     }
@@ -202,6 +221,7 @@ public:
     template <class Read>
     void read_buckets(ByteReader& reader, Read&& read) {
         late_ = reader.get<std::uint64_t>();
+        if (late_ > kMostLate) reader.fail("has an impossible number of late events");
         const std::size_t held = reader.get<std::uint32_t>();
         for (std::size_t i = 0; i < held; ++i) {
             const std::int64_t number = reader.get_signed();
@@ -224,6 +244,14 @@ private:
     static constexpr std::int64_t kMostSpan = std::int64_t{36'525} * 86'400 * kSecond;  // a hundred years
 
     explicit BucketRing(const Shape& shape) : resolution_(shape.resolution), count_(shape.count) {}
+
+    void require_room_for_late(std::uint64_t more) const {
+        if (more > kMostLate - late_) {
+            throw InvalidArgument(
+                "a window must have at most 2^62 late events, got " + std::to_string(more) + " more than " +
+                std::to_string(late_));
+        }
+    }
 
     static std::int64_t checked_resolution(std::int64_t resolution) {
         if (resolution < 1 || resolution > kMostSpan) {
