@@ -91,6 +91,8 @@ InvalidType
     If one isn't a DistinctWindow.
 Incompatible
     If one has another span or resolution, holds another kind of member, or hashes otherwise; nothing is changed.
+InvalidArgument
+    If there would be more than 2 ** 62 late events.
 
 Notes
 -----

@@ -69,7 +69,7 @@ public:
         return size >= kWorth;
     }
 
-    void clear() { levels_.clear(); }
+    void clear() { levels_ = std::vector<Level>(); }
 
     std::size_t heap_bytes() const {
         std::size_t size = levels_.capacity() * sizeof(Level);
