@@ -91,10 +91,12 @@ InvalidType
     If one isn't a DistinctWindow.
 Incompatible
     If one has another span or resolution, holds another kind of member, or hashes otherwise; nothing is changed.
+InvalidArgument
+    If there would be more than 2 ** 62 late events.
 
 Notes
 -----
-O(buckets * 2^p). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
+O(buckets * (2^p + log buckets)). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
 
 Examples
 --------

@@ -29,8 +29,10 @@ using window_state::MaybeMicros;
 
 using PyTotalWindow = window_state::Window<TotalWindow>;
 
-Total total_of(const convert::Exact& value) {
-    return std::visit([](auto number) { return Total::of(number); }, value);
+// In a batch, with the place of the value in it.
+template <class... Index>
+Total total_of(const convert::Exact& value, Index... index) {
+    return std::visit([&](auto number) { return Total::of(number, index...); }, value);
 }
 
 // An int where every value was one, else a float.
@@ -105,11 +107,11 @@ InvalidType
 Incompatible
     If one has another span or resolution; nothing is changed.
 InvalidArgument
-    If there would be more than 2 ** 62 events.
+    If there would be more than 2 ** 62 events, or as many late ones.
 
 Notes
 -----
-O(buckets). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
+O(buckets log buckets). The ring ends at the newest event of all; what lies before its span is dropped. late adds up.
 
 Examples
 --------
@@ -179,7 +181,7 @@ void register_total_window(py::module_& module) {
                 return self.guarded.with_released([&](TotalWindow& native) {
                     std::vector<Total> totals;
                     totals.reserve(batch.size());
-                    for (std::size_t i = 0; i < batch.size(); ++i) totals.push_back(total_of(batch[i]));
+                    for (std::size_t i = 0; i < batch.size(); ++i) totals.push_back(total_of(batch[i], i));
                     return native.update(totals, instants, totals.size());
                 });
             },

@@ -44,7 +44,7 @@ MUTANTS = (
     Mutant(f"{INCLUDE}/sketch/bound_table.hpp", "kBeside = 4", "kBeside = 3"),
     Mutant(f"{INCLUDE}/sketch/growth.hpp", "kSmoothing = 1.0", "kSmoothing = 1.01"),
     Mutant(f"{INCLUDE}/window/bucket_ring.hpp", "(window + resolution_ - 1) / resolution_", "window / resolution_ + 1"),
-    Mutant(f"{INCLUDE}/window/member_bucket.hpp", "kMostHashes = 8", "kMostHashes = 7"),
+    Mutant(f"{INCLUDE}/window/member_bucket.hpp", "kMostTokens = 8", "kMostTokens = 7"),
     Mutant(f"{INCLUDE}/base/fixed_sum.hpp", "rest == half && (whole & 1U) != 0", "rest == half"),
     Mutant(
         f"{INCLUDE}/queue/mpmc_queue.hpp",

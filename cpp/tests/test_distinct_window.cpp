@@ -214,6 +214,83 @@ TEST_CASE("DistinctWindow says what it takes, and takes little") {
     }
 }
 
+TEST_CASE("DistinctWindow takes less than 8 KiB for a hundred members who come back in every bucket") {
+    constexpr std::int64_t kMembers = 100;
+    const auto come = [](DistinctWindow& window, std::int64_t first, std::int64_t members) {
+        for (std::int64_t bucket = first; bucket < first + window.buckets(); ++bucket) {
+            for (std::int64_t i = 0; i < members; ++i) window.add(number(i), bucket * window.resolution());
+        }
+    };
+    HyperLogLog sketch;
+    for (std::int64_t i = 0; i < kMembers; ++i) sketch.add_hash(sketch.hash()(number(i)));
+    for (const auto& [buckets, resolution] :
+         {std::pair{60, kMinute}, std::pair{24, kHour}, std::pair{31, kDay}, std::pair{64, kSecond}}) {
+        DistinctWindow few(buckets * resolution, resolution);
+        come(few, 0, kMembers);
+        DistinctWindow crowded(buckets * resolution, resolution);  // before
+        come(crowded, -buckets, 5'000);
+        for (std::int64_t bucket = 1; bucket <= buckets; ++bucket) crowded.answer(bucket * resolution, -resolution);
+        const std::size_t before = crowded.nbytes();
+        CHECK(before > 8'192);
+        come(crowded, 0, kMembers);
+        DistinctWindow merged = few;
+        merged.merge(crowded);
+        DistinctWindow read = DistinctWindow::from_bytes(crowded.to_bytes());
+        for (DistinctWindow* window : {&few, &crowded, &merged, &read}) {
+            for (std::int64_t bucket = 1; bucket <= buckets; ++bucket)
+                REQUIRE(window->answer(bucket * resolution, (buckets - 1) * resolution) == sketch.answer());
+            CHECK(window->nbytes() < 8'192);
+            CHECK(*window == few);
+            CHECK(window->to_bytes() == few.to_bytes());
+        }
+        // One table less and more, over and over.
+        for (std::int64_t more = 1; more <= 60; ++more) {
+            const std::int64_t at = (buckets + more) * resolution;
+            for (std::int64_t i = 0; i < kMembers + more % 50; ++i) few.add(number(i), at);
+            HyperLogLog all;
+            for (std::int64_t i = 0; i < kMembers + std::min<std::int64_t>(more, 49); ++i)
+                all.add_hash(all.hash()(number(i)));
+            if (buckets >= 60) REQUIRE(few.collect(few.span(), at) == all);
+            REQUIRE(DistinctWindow::from_bytes(few.to_bytes()) == few);
+        }
+        few.clear();
+        CHECK(few == DistinctWindow(buckets * resolution, resolution));
+        CHECK(few.to_bytes() == DistinctWindow(buckets * resolution, resolution).to_bytes());
+    }
+}
+
+TEST_CASE("DistinctWindow's state doesn't depend on how many members it had before") {
+    for (const unsigned p : {4U, 6U, 10U, 14U}) {
+        for (const std::int64_t buckets : {1, 5, 64, 65}) {
+            for (const std::int64_t members : {3, 8, 9, 40, 128, 129}) {
+                DistinctWindow window(buckets * kSecond, kSecond, p);
+                DistinctWindow once_crowded = window;
+                for (std::int64_t i = 0; i < 400; ++i) once_crowded.add(number(-i), -i % buckets * kSecond);
+                once_crowded.answer(window.span(), 0);
+                for (std::int64_t i = 0; i < 5 * buckets; ++i) {
+                    const std::int64_t at = (buckets + i % buckets) * kSecond;
+                    window.add(number(i % members), at);
+                    once_crowded.add(number(i % members), at);
+                }
+                for (std::int64_t i = 0; i < members; ++i) {
+                    window.add(number(i), 2 * buckets * kSecond);
+                    once_crowded.add(number(i), 2 * buckets * kSecond);
+                }
+                REQUIRE(window == once_crowded);
+                REQUIRE(once_crowded == window);
+                REQUIRE(window.to_bytes() == once_crowded.to_bytes());
+                REQUIRE(window.series(window.span(), 0) == once_crowded.series(window.span(), 0));
+                DistinctWindow both = window;
+                both.merge(once_crowded);
+                REQUIRE(both.to_bytes() == window.to_bytes());
+                if (p < 10) continue;  // a few registers may have no room for one more
+                once_crowded.add(number(-1), 2 * buckets * kSecond);
+                REQUIRE(window != once_crowded);
+            }
+        }
+    }
+}
+
 TEST_CASE("DistinctWindow knows its members by the hash that it was given") {
     const auto key = ItemHash::keyed({1, 2});
     for (const ItemHash& hash : {ItemHash::redis(), ItemHash::redis_decimal(), ItemHash::postgresql(), key}) {
@@ -244,7 +321,7 @@ TEST_CASE("DistinctWindow changes nothing where there is no memory for it") {
         return window;
     };
     std::size_t failures = 0;
-    for (const std::int64_t members : {0, 1, 17 * 8, 17 * 9, 17 * 200}) {
+    for (const std::int64_t members : {0, 1, 100, 126, 17 * 8, 17 * 9, 17 * 200}) {
         DistinctWindow window = window_of(members);
         const DistinctWindow other = window_of(17 * 30);
         const std::string before = window.to_bytes();
@@ -333,6 +410,33 @@ TEST_CASE("DistinctWindow refuses bad input and changes nothing") {
     CHECK(window == DistinctWindow(kHour, kMinute));
 }
 
+TEST_CASE("DistinctWindow refuses more late members than it can count, and names the place in a batch") {
+    constexpr std::uint64_t kMostLate = std::uint64_t{1} << 62U;
+    constexpr std::size_t kAt = 20;  // in the bytes
+    DistinctWindow held(kHour, kMinute);
+    held.add(number(1), kHour);
+    const auto with_late = [&](std::uint64_t late) {
+        const std::string bytes = held.to_bytes();
+        engagehub::ByteWriter writer;
+        writer.put_raw(bytes.substr(0, kAt));
+        writer.put(late);
+        writer.put_raw(bytes.substr(kAt + sizeof late, bytes.size() - kAt - sizeof late - 4));
+        return DistinctWindow::from_bytes(engagehub::seal(std::move(writer)));
+    };
+    CHECK_THROWS_AS(with_late(kMostLate + 1), Corrupted);
+    DistinctWindow window = with_late(kMostLate);
+    const DistinctWindow before = window;
+    const std::vector<ItemView> members = {number(2), number(3)};
+    CHECK_THROWS_AS(window.add(number(2), 0), InvalidArgument);
+    CHECK_THROWS_AS(window.merge(with_late(1)), InvalidArgument);
+    CHECK_THROWS_AS(window.update(members, std::vector<std::int64_t>{kHour, 0}, 2), InvalidArgument);
+    CHECK(window == before);
+    CHECK(window.update(members, std::vector<std::int64_t>{kHour, kHour}, 2) == 2);
+    CHECK_THROWS_WITH_AS(
+        window.update(members, std::vector<std::int64_t>{kHour, std::numeric_limits<std::int64_t>::max()}, 2),
+        "at[1] must be between the years 1 and 9999, got 9223372036854775807 microseconds", InvalidArgument);
+}
+
 TEST_CASE("DistinctWindow merges in any order to the window of all events") {
     std::mt19937_64 random(2);
     for (int round = 0; round < 30; ++round) {
@@ -390,10 +494,10 @@ TEST_CASE("DistinctWindow's bytes are golden, read back, and every damage is ref
         "0100000000000000"
         "02000000"
         "0100000000000000"
-        "013367d48c54832c6f"
+        "01c1cc1935"
         "0200000000000000"
-        "01ba2eb2e561ad0779"
-        "2596573d");
+        "0181ae8b6c"
+        "e841f872");
     CHECK(DistinctWindow::from_bytes(window.to_bytes()) == window);
     check_damage(window.to_bytes(), [](const std::string& bytes) { DistinctWindow::from_bytes(bytes); });
     std::mt19937_64 random(3);
@@ -449,7 +553,7 @@ TEST_CASE("DistinctWindow refuses states that no window has, though the checksum
     const std::string head = shape + "04" + "01" + "00" + none;  // p 4, ints, the hash of Redis, none late
     const std::string one =
         "01"
-        "0700000000000000";
+        "07000000";
     const std::string bucket = "0500000000000000" + one;
     CHECK(read(head + "01000000" + bucket).interval(kSecond, 5 * kSecond).end == 6 * kSecond);
     const auto refuse = [&](const std::string& hex) { CHECK_THROWS_AS(read(hex), Corrupted); };
@@ -460,44 +564,30 @@ TEST_CASE("DistinctWindow refuses states that no window has, though the checksum
     refuse(head + "ffffffff" + bucket);
     refuse(head + "00000000");                             // a kind without buckets
     refuse(head + "01000000" + "ffffffffffffff7f" + one);  // the end of time
-    const std::string hashes =
-        "0100000000000000"
-        "0200000000000000"
-        "0300000000000000"
-        "0400000000000000"
-        "0500000000000000"
-        "0600000000000000"
-        "0700000000000000"
-        "0800000000000000";
-    CHECK(read(head + "01000000" + "0500000000000000" + "08" + hashes).kind() == engagehub::ItemKind::kInteger);
-    refuse(head + "01000000" + "0500000000000000" + "09" + hashes + "0900000000000000");
-    refuse(
-        head + "01000000" + "0500000000000000" +
-        "02"
-        "0700000000000000"
-        "0700000000000000");  // one hash twice
-    refuse(
-        head + "01000000" + "0500000000000000" +
-        "02"
-        "0700000000000000"
-        "0600000000000000");  // descending
+    const std::string members = head + "01000000" + "0500000000000000";
+    const std::string tokens = "0100000002000000030000000400000005000000060000000700000008000000";
+    CHECK(read(members + "08" + tokens).kind() == engagehub::ItemKind::kInteger);
+    refuse(members + "09" + tokens + "09000000");      // too many
+    refuse(members + "02" + "07000000" + "07000000");  // one twice
+    refuse(members + "02" + "07000000" + "06000000");  // descending
+    refuse(members + "01" + "40000000");               // of rank 0
+    refuse(members + "01" + "28000000");               // of rank 40: 38 bits have no more than 39
+    CHECK_NOTHROW(read(members + "01" + "27000000"));
     const auto with_sketch = [&](const HyperLogLog& sketch) {
         engagehub::ByteWriter writer;
         sketch.write(writer);
-        return head + "01000000" + "0500000000000000" + "00" + to_hex(writer.bytes());
+        return members + "00" + to_hex(writer.bytes());
     };
-    const auto sketch_of = [](const HyperLogLog& empty, const ItemView& item) {
-        HyperLogLog sketch = empty;
-        sketch.add(item);
-        return sketch.without_kind();
+    const auto sketch_of = [](HyperLogLog sketch, std::int64_t size) {
+        for (std::int64_t i = 0; i < size; ++i) sketch.add(number(i));
+        return sketch;
     };
-    CHECK_NOTHROW(read(with_sketch(sketch_of(HyperLogLog(4), number(7)))));
-    refuse(with_sketch(HyperLogLog(4)));                        // empty
-    refuse(with_sketch(sketch_of(HyperLogLog(5), number(7))));  // another p
-    HyperLogLog kinded(4);
-    kinded.add(number(7));
-    refuse(with_sketch(kinded));                                                        // a kind of its own
-    refuse(with_sketch(sketch_of(HyperLogLog(4, ItemHash::postgresql()), number(7))));  // another hash
+    CHECK_NOTHROW(read(with_sketch(sketch_of(HyperLogLog(4), 9).without_kind())));
+    refuse(with_sketch(HyperLogLog(4)));                                                       // empty
+    refuse(with_sketch(sketch_of(HyperLogLog(4), 3).without_kind()));                          // of few members
+    refuse(with_sketch(sketch_of(HyperLogLog(5), 9).without_kind()));                          // another p
+    refuse(with_sketch(sketch_of(HyperLogLog(4), 9)));                                         // a kind of its own
+    refuse(with_sketch(sketch_of(HyperLogLog(4, ItemHash::postgresql()), 9).without_kind()));  // another hash
     const auto empty = [&](const std::string& resolution, const std::string& count, const std::string& p) {
         return "4548445702" + resolution + count + p + "00" + "00" + none + "00000000";
     };

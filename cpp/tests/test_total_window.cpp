@@ -51,6 +51,16 @@ Total recount(const std::vector<Event>& accepted, const Interval& interval) {
 
 std::int64_t floor_div(std::int64_t at, std::int64_t by) { return at >= 0 ? at / by : -((-at + by - 1) / by); }
 
+TotalWindow with_late(const TotalWindow& window, std::uint64_t late) {
+    constexpr std::size_t kAt = 17;
+    const std::string bytes = window.to_bytes();
+    engagehub::ByteWriter writer;
+    writer.put_raw(bytes.substr(0, kAt));
+    writer.put(late);
+    writer.put_raw(bytes.substr(kAt + sizeof late, bytes.size() - kAt - sizeof late - 4));
+    return TotalWindow::from_bytes(engagehub::seal(std::move(writer)));
+}
+
 }  // namespace
 
 TEST_CASE("TotalWindow answers as a recount of the interval that it names") {
@@ -174,6 +184,73 @@ TEST_CASE("TotalWindow refuses more events than its sums have room for") {
     CHECK(TotalWindow::from_bytes(window.to_bytes()) == window);
     window.clear();
     CHECK(window.add(whole(1), 0));
+}
+
+TEST_CASE("TotalWindow has room again for as many events as its ring has given up") {
+    constexpr std::int64_t kSpan = 2 * kMinute;
+    const auto crowded_at = [](std::int64_t at, int doublings) {
+        TotalWindow window(kSpan, kMinute);
+        window.add(whole(1), at);
+        for (int i = 0; i < doublings; ++i) window.merge(TotalWindow(window));
+        return window;
+    };
+    const TotalWindow full = crowded_at(0, 62);
+    TotalWindow window = full;
+    CHECK_THROWS_AS(window.add(whole(1), kMinute), InvalidArgument);
+    CHECK(window == full);
+    window.merge(crowded_at(2 * kMinute, 61));  // the ring gives up all that it held
+    CHECK(window.count(kSpan, 2 * kMinute) == std::uint64_t{1} << 61U);
+    CHECK(window.add(whole(1), 3 * kMinute));
+    window.merge(crowded_at(3 * kMinute, 60));
+    CHECK_THROWS_AS(window.merge(crowded_at(3 * kMinute, 61)), InvalidArgument);
+    window.merge(crowded_at(4 * kMinute, 61));  // 2^61 events leave, 2^61 come
+    CHECK(window.count(kSpan, 4 * kMinute) == (std::uint64_t{1} << 61U) + (std::uint64_t{1} << 60U) + 1);
+
+    // Of one event a minute nothing is ever counted twice, however many came since the window was made.
+    TotalWindow long_lived = crowded_at(0, 61);
+    long_lived.merge(crowded_at(kMinute, 60));
+    for (std::int64_t minute = 2; minute < 100; minute += 2) {
+        long_lived.merge(crowded_at(minute * kMinute, 61));
+        REQUIRE(long_lived.update(std::vector<Total>{whole(1)}, std::vector<std::int64_t>{minute * kMinute}, 1) == 1);
+    }
+}
+
+TEST_CASE("TotalWindow refuses more late events than it can count") {
+    constexpr std::uint64_t kMostLate = std::uint64_t{1} << 62U;
+    TotalWindow held(kHour, kMinute);
+    held.add(whole(1), kHour);
+    CHECK_THROWS_AS(with_late(held, kMostLate + 1), Corrupted);
+    TotalWindow window = with_late(held, kMostLate);
+    REQUIRE(window.late() == kMostLate);
+    const TotalWindow before = window;
+    CHECK_THROWS_AS(window.add(whole(1), 0), InvalidArgument);
+    CHECK_THROWS_AS(window.merge(with_late(held, 1)), InvalidArgument);
+    const std::vector<Total> values = {whole(1), whole(1)};
+    CHECK_THROWS_AS(window.update(values, std::vector<std::int64_t>{kHour, 0}, 2), InvalidArgument);
+    CHECK(window == before);
+    CHECK(window.add(whole(1), kHour));
+    CHECK(window.update(values, std::vector<std::int64_t>{kHour, kHour}, 2) == 2);
+    window.merge(held);
+    CHECK(window.late() == kMostLate);
+    // What is late only because of the batch's own newest event.
+    TotalWindow empty(kHour, kMinute);
+    CHECK(empty.update(values, std::vector<std::int64_t>{kHour, 0}, 2) == 1);
+    CHECK_THROWS_AS(window.update(values, std::vector<std::int64_t>{2 * kHour, kHour}, 2), InvalidArgument);
+    CHECK(window.update(values, std::vector<std::int64_t>{2 * kHour - kMinute, kHour}, 2) == 2);
+}
+
+TEST_CASE("TotalWindow's errors name the place in a batch") {
+    TotalWindow window(kHour, kMinute);
+    CHECK_THROWS_WITH_AS(
+        window.update(std::vector<Total>{whole(1), whole(1)}, std::vector<std::int64_t>{0, kMost}, 2),
+        "at[1] must be between the years 1 and 9999, got 9223372036854775807 microseconds", InvalidArgument);
+    CHECK_THROWS_WITH_AS(Total::of(1e300), "value must be at most 2^63 either way, got 1e+300", InvalidArgument);
+    CHECK_THROWS_WITH_AS(Total::of(-1e19, 3), "values[3] must be at most 2^63 either way, got -1e+19", InvalidArgument);
+    CHECK_THROWS_WITH_AS(
+        Total::of(std::numeric_limits<double>::infinity(), 0), "values[0] must be at most 2^63 either way, got inf",
+        InvalidArgument);
+    CHECK(Total::of(0.5, 3) == Total::of(0.5));
+    CHECK(Total::of(std::int64_t{5}, 3) == whole(5));
 }
 
 TEST_CASE("TotalWindow says what it takes") {

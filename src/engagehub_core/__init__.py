@@ -18,21 +18,23 @@ from engagehub_core._version import __version__
 TYPE_CHECKING = False  # what typing.TYPE_CHECKING says, without importing typing
 if TYPE_CHECKING:
     from engagehub_core.count_min import CountMinSketch
+    from engagehub_core.distinct_window import DistinctWindow
     from engagehub_core.hyperloglog import HyperLogLog
     from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
     from engagehub_core.queues import MpmcQueue
     from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
     from engagehub_core.top_k import Growth, Row, TopK
-    from engagehub_core.windows import DistinctWindow, TotalWindow
+    from engagehub_core.total_window import TotalWindow
 
 _MODULES = {
     "count_min": ("CountMinSketch",),
+    "distinct_window": ("DistinctWindow",),
     "hyperloglog": ("HyperLogLog",),
     "processor": ("Event", "EventBatch", "EventProcessor", "ProcessorStats"),
     "queues": ("MpmcQueue",),
     "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
     "top_k": ("Growth", "Row", "TopK"),
-    "windows": ("DistinctWindow", "TotalWindow"),
+    "total_window": ("TotalWindow",),
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 

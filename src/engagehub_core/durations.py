@@ -24,7 +24,7 @@ _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(us|ms|s|m|h|d|w)\s*")
 LONGEST = 36_525 * _UNITS["d"]
 
 
-def parse_duration(value: str | float | timedelta, argument: str = "duration") -> int:
+def parse_duration(value: str | float | timedelta, argument: str = "duration", longest: int = LONGEST) -> int:
     """Return a positive duration in whole microseconds.
 
     Parameters
@@ -33,18 +33,20 @@ def parse_duration(value: str | float | timedelta, argument: str = "duration") -
         Text is a number and a unit of us, ms, s, m, h, d or w, such as ``"7d"`` or ``"1.5h"``; a number is seconds.
     argument : str, default "duration"
         The name that an error shows.
+    longest : int, default a hundred years
+        How many microseconds it may be, in whole years.
 
     Returns
     -------
     int
-        Microseconds, from 1 to a hundred years.
+        Microseconds; of a float the nearest number, so that the seconds of any duration are read as that duration.
 
     Raises
     ------
     InvalidType
         If the value is of another type.
     InvalidArgument
-        If it can't be understood, isn't positive, or is beyond a hundred years.
+        If it can't be understood, isn't positive, or is too long.
 
     Examples
     --------
@@ -60,16 +62,24 @@ def parse_duration(value: str | float | timedelta, argument: str = "duration") -
             raise InvalidArgument(message)
         micros = float(match[1]) * _UNITS[match[2]]
     elif isinstance(value, timedelta):
-        micros = float(value // timedelta(microseconds=1))
+        micros = value // timedelta(microseconds=1)
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        micros = float(value) * 1e6 if abs(value) <= LONGEST else math.inf
+        micros = _micros_of(value) if abs(value) <= longest else math.inf
     else:
         message = f"{argument} must be seconds, a timedelta or text such as '7d', got {type(value).__name__}"
         raise InvalidType(message)
-    if not 1 <= micros <= LONGEST:
-        message = f"{argument} must be between 1 microsecond and 100 years, got {value!r}"
+    if not 1 <= micros <= longest:
+        years = longest * 100 // LONGEST
+        message = f"{argument} must be between 1 microsecond and {years} years, got {value!r}"
         raise InvalidArgument(message)
     return round(micros)
+
+
+def _micros_of(seconds: float) -> float:
+    # In two parts: one product of floats would be off by one from seventy years on.
+    whole = math.floor(seconds)
+    part = (seconds - whole) * 1e6
+    return whole * _UNITS["s"] + round(part) if whole else part
 
 
 def format_duration(micros: int) -> str:

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from models.distinct_window import DistinctWindowModel
 from models.hashing import sealed
 
-from engagehub_core import DistinctWindow, HyperLogLog
+from engagehub_core import DistinctWindow, HyperLogLog, TotalWindow
 from engagehub_core.errors import Corrupted, Incompatible, InvalidArgument, InvalidType
 
 FORMAT_PAGE = Path(__file__).parents[2] / "docs/formats/distinct-window.md"
@@ -119,6 +119,22 @@ def test_durations_come_in_every_form():
     for bad in ("3h", 0, -1, "soon", 7201):
         with pytest.raises(InvalidArgument, match="window must be"):
             window.estimate(bad)
+
+
+@pytest.mark.parametrize("kind", [DistinctWindow, TotalWindow])
+@pytest.mark.parametrize(
+    ("span", "resolution"),
+    [("36525d", "36524d"), ("36525d", "36525d"), ("90m", "1h"), (1e-6, 1), (100_000 * 7e-6 - 3e-6, "7us")],
+)
+def test_a_span_that_was_rounded_up_can_be_asked_for(kind, span, resolution):
+    window = kind(span, resolution, max_skew=None)
+    for length in (window.span, timedelta(seconds=window.span), f"{round(window.span * 1e6)}us"):
+        assert window.interval(length, at=0) == window.interval(at=0)
+        assert window.series(length, at=0) == window.series(at=0)
+    ask = window.estimate if kind is DistinctWindow else window.total
+    assert ask(window.span, at=0) == ask(at=0) == 0
+    with pytest.raises(InvalidArgument, match="window must be positive and at most the span"):
+        window.interval(window.span + 1, at=0)
 
 
 def test_buckets_are_multiples_of_the_resolution_also_before_the_epoch():
@@ -249,16 +265,23 @@ def test_series_has_the_estimate_of_each_bucket():
 @pytest.mark.parametrize("buckets", [60, 24, 31])
 def test_few_members_take_little_and_many_no_more_than_they_may(buckets):
     window = DistinctWindow(buckets, 1, max_skew=None)
-    window.update(range(100), at=[member % buckets for member in range(100)])
     lengths = range(1, buckets + 1)
-    for length in lengths:
-        window.estimate(length, at=buckets - 1)
-    assert window.nbytes < 8192
+    for bucket in range(buckets):  # the same hundred in each
+        window.update(range(100), at=bucket)
+        for length in lengths:
+            window.estimate(length, at=bucket)
+        assert window.nbytes < 8192
+    assert window.estimate(at=buckets - 1) == estimate_of(range(100), 14)
     for second in range(buckets):
         window.update(range(second * 5_000, second * 5_000 + 8_000), at=second)
     for length in lengths:
         window.estimate(length, at=buckets - 1)
     assert buckets * 2**14 < window.nbytes <= 2 * 2**20
+    for bucket in range(2 * buckets, 3 * buckets):  # none but the hundred are left
+        window.update(range(100), at=bucket)
+        window.estimate(at=bucket)
+    assert window.nbytes < 8192
+    assert window.estimate(at=3 * buckets - 1) == estimate_of(range(100), 14)
 
 
 def test_unions_that_are_kept_grow_with_events_in_any_order():

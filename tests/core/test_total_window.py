@@ -182,6 +182,17 @@ def test_a_bad_batch_is_refused_and_changes_nothing(values):
     assert window == before
 
 
+def test_a_refusal_names_the_place_in_the_batch():
+    window = TotalWindow("24h", max_skew=None)
+    for values in ([1, 2.5, 3, 1e300], np.array([1, 2.5, 3, 1e300])):
+        with pytest.raises(InvalidArgument, match=r"values\[3\] must be at most 2\^63 either way, got 1e\+300$"):
+            window.update(values, at=0)
+    with pytest.raises(InvalidArgument, match=r"value must be at most 2\^63 either way, got 1e\+300$"):
+        window.add(1e300, at=0)
+    with pytest.raises(InvalidType, match=r"values\[1\] must be int or float, got str"):
+        window.update([1, "2"], at=0)
+
+
 def test_arguments_out_of_range_are_refused():
     for arguments in ({"span": 0}, {"span": "200001s", "resolution": 1}, {"span": "1h", "max_skew": -1}):
         with pytest.raises(InvalidArgument):
@@ -261,7 +272,7 @@ def test_a_window_says_what_it_takes():
     empty = window.nbytes
     assert empty < 200
     window.update(range(600), at=range(0, 36_000, 60))
-    assert empty + 60 * 48 <= window.nbytes < 8192
+    assert empty + 60 * 80 <= window.nbytes < 8192
 
 
 def test_a_clock_that_refers_back_is_collected():

@@ -4,6 +4,7 @@
 // Thread safety: pure functions. Complexity: O(1).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -14,10 +15,18 @@ namespace engagehub {
 inline constexpr std::int64_t kFirstInstant = -62'135'596'800'000'000;
 inline constexpr std::int64_t kLastInstant = 253'402'300'799'999'999;
 
-// THROWS: InvalidArgument.
+inline bool is_instant(std::int64_t at) { return at >= kFirstInstant && at <= kLastInstant; }
+
+// THROWS: InvalidArgument, that names the argument, or its place in a batch.
 inline void require_instant(std::int64_t at) {
-    if (at < kFirstInstant || at > kLastInstant) {
+    if (!is_instant(at))
         throw InvalidArgument("at must be between the years 1 and 9999, got " + std::to_string(at) + " microseconds");
+}
+inline void require_instant(std::int64_t at, std::size_t index) {
+    if (!is_instant(at)) {
+        throw InvalidArgument(
+            "at[" + std::to_string(index) + "] must be between the years 1 and 9999, got " + std::to_string(at) +
+            " microseconds");
     }
 }
 

@@ -107,10 +107,27 @@ public:
     // Items that were hashed elsewhere, by the same hash.
     void add_hash(std::uint64_t hash) {
         if (is_sparse()) {
-            add_token(TokenSet::token_of(hash));
+            insert_token(TokenSet::token_of(hash));
         } else {
             raise(ultra::index_of(hash, p_), ultra::rank_of_hash(hash, p_));
         }
+    }
+
+    // Items of whose hashes the token was kept: it says all that any precision takes from them.
+    void add_token(TokenSet::Token token) {
+        if (is_sparse()) {
+            insert_token(token);
+        } else {
+            const auto [index, rank] = TokenSet::register_of(token, p_);
+            raise(index, rank);
+        }
+    }
+
+    // How many tokens are kept, and a call of visit(token) for each, in any order: none where there are registers.
+    std::size_t tokens() const { return tokens_.size(); }
+    template <class Visit>
+    void each_token(Visit&& visit) const {
+        tokens_.each(std::forward<Visit>(visit));
     }
 
     // Calls visit(index, rank) for every register of a plain HyperLogLog of the same items that isn't zero, by
@@ -362,7 +379,7 @@ private:
     }
 
     // REQUIRES: sparse.
-    void add_token(TokenSet::Token token) {
+    void insert_token(TokenSet::Token token) {
         if (tokens_.size() < most_tokens() || tokens_.contains(token)) {
             tokens_.insert(token);
             return;
@@ -419,19 +436,10 @@ private:
     void absorb_tokens(const TokenSet& others) {
         if (is_sparse()) {
             HyperLogLog result = *this;
-            others.each([&](TokenSet::Token token) { result.take(token); });
+            others.each([&](TokenSet::Token token) { result.add_token(token); });
             *this = std::move(result);
         } else {
-            others.each([&](TokenSet::Token token) { take(token); });
-        }
-    }
-
-    void take(TokenSet::Token token) {
-        if (is_sparse()) {
-            add_token(token);
-        } else {
-            const auto [index, rank] = TokenSet::register_of(token, p_);
-            raise(index, rank);
+            others.each([&](TokenSet::Token token) { add_token(token); });
         }
     }
 

@@ -64,12 +64,12 @@ public:
     // Whether keeping the union of the buckets first to last saves work.
     static bool is_worth(const Ring& ring, std::int64_t first, std::int64_t last) {
         std::size_t size = 0;
-        for (auto slot = ring.from(first); slot != ring.end() && slot->number <= last && size < kWorth; ++slot)
-            size += slot->bucket.heap_bytes();
+        for (auto held = ring.from(first); held != ring.end() && held->first <= last && size < kWorth; ++held)
+            size += held->second.heap_bytes();
         return size >= kWorth;
     }
 
-    void clear() { levels_.clear(); }
+    void clear() { levels_ = std::vector<Level>(); }
 
     std::size_t heap_bytes() const {
         std::size_t size = levels_.capacity() * sizeof(Level);
@@ -129,8 +129,8 @@ private:
         }
 
         void gather_each(const Range& range, HyperLogLog& sketch) const {
-            for (auto slot = ring.from(range.first); slot != ring.end() && slot->number <= range.last; ++slot)
-                slot->bucket.add_to(sketch);
+            for (auto held = ring.from(range.first); held != ring.end() && held->first <= range.last; ++held)
+                held->second.add_to(sketch);
         }
 
         static void join(const HyperLogLog& found, HyperLogLog& sketch) {

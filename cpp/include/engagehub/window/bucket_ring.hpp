@@ -3,18 +3,20 @@
 // begin at multiples of the resolution since the Unix epoch and are numbered by them. The ring holds the last so many
 // up to the newest; an event older than those is late: it is counted as such, and changes nothing else. The newest
 // event moves the ring: whoever feeds it refuses stamps too far ahead of his clock, as the Python classes do
-// (max_skew). Thread safety: external; const methods may run side by side. Invariants: slots ascend, all are among the
-// last buckets() up to the newest; late events are only held beside a slot. Complexity: a change of the newest bucket
-// O(1), of another O(log buckets), amortised; a bucket that comes between others O(buckets). Failure: bad input throws
-// InvalidArgument, Incompatible or Corrupted; like std::bad_alloc, that changes nothing.
+// (max_skew).
+// Thread safety: external; const methods may run side by side.
+// Invariants: all buckets are among the last buckets() up to the newest; late events are only held beside a bucket.
+// Complexity: a change of the newest bucket or of a new one after it O(1), amortised, of another O(log buckets) in
+// whatever order events come; merge O(B log B) for B buckets of the other ring. No bucket is ever moved.
+// Failure: bad input throws InvalidArgument, Incompatible or Corrupted; like std::bad_alloc, that changes nothing.
 #pragma once
 
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/instant.hpp>
@@ -28,36 +30,21 @@ struct Interval {
     std::int64_t end;
 };
 
-// A Bucket is empty when made, moves without throwing, and is compared and copied as a value.
+// A Bucket is empty when made, and is compared and copied as a value.
 template <class Bucket>
 class BucketRing {
 public:
-    struct Slot {
-        std::int64_t number;  // the first instant over the resolution
-        Bucket bucket;
-        friend bool operator==(const Slot& a, const Slot& b) { return a.number == b.number && a.bucket == b.bucket; }
-    };
-    using Iterator = typename std::vector<Slot>::iterator;
-    using ConstIterator = typename std::vector<Slot>::const_iterator;
+    // By number: the first instant over the resolution.
+    using Buckets = std::map<std::int64_t, Bucket>;
+    using Iterator = typename Buckets::iterator;
+    using ConstIterator = typename Buckets::const_iterator;
 
     static constexpr std::int64_t kMostBuckets = 100'000;
+    static constexpr std::uint64_t kMostLate = std::uint64_t{1} << 62U;
 
     // The span is rounded up to whole buckets.
     BucketRing(std::int64_t span, std::int64_t resolution)
         : resolution_(checked_resolution(resolution)), count_(checked_count(span, resolution)) {}
-
-    BucketRing(const BucketRing& other)
-        : resolution_(other.resolution_),
-          count_(other.count_),
-          slots_(other.begin(), other.end()),
-          late_(other.late_) {}
-    BucketRing(BucketRing&&) noexcept = default;
-    BucketRing& operator=(const BucketRing& other) {
-        if (this != &other) *this = BucketRing(other);
-        return *this;
-    }
-    BucketRing& operator=(BucketRing&&) noexcept = default;
-    ~BucketRing() = default;
 
     // The largest of a day, an hour, a minute and a second of which the span holds at least 24; else a second.
     static std::int64_t default_resolution(std::int64_t span) {
@@ -74,49 +61,63 @@ public:
     std::int64_t number_of(std::int64_t at) const { return at / resolution_ - (at % resolution_ < 0 ? 1 : 0); }
 
     // The buckets held, by ascending number.
-    bool is_empty() const { return first_ == slots_.size(); }
-    ConstIterator begin() const { return slots_.begin() + static_cast<std::ptrdiff_t>(first_); }
-    ConstIterator end() const { return slots_.end(); }
-    Iterator begin() { return slots_.begin() + static_cast<std::ptrdiff_t>(first_); }
-    Iterator end() { return slots_.end(); }
+    bool is_empty() const { return held_.empty(); }
+    ConstIterator begin() const { return held_.begin(); }
+    ConstIterator end() const { return held_.end(); }
+    Iterator begin() { return held_.begin(); }
+    Iterator end() { return held_.end(); }
     // The first that isn't before the number.
-    ConstIterator from(std::int64_t number) const {
-        // Where it is if something came in every bucket since.
-        if (!is_empty() && number <= newest() &&
-            newest() - number < static_cast<std::int64_t>(slots_.size() - first_)) {
-            const auto guess = end() - 1 - static_cast<std::ptrdiff_t>(newest() - number);
-            if (guess->number == number) return guess;
-        }
-        return std::lower_bound(begin(), end(), number, is_before);
-    }
+    ConstIterator from(std::int64_t number) const { return held_.lower_bound(number); }
     // REQUIRES, both: the ring isn't empty.
-    std::int64_t newest() const { return slots_.back().number; }
+    std::int64_t newest() const { return held_.rbegin()->first; }
     std::int64_t oldest_kept() const { return newest() - count_ + 1; }
+    bool is_late(std::int64_t number) const { return !is_empty() && number < oldest_kept(); }
 
     // The newest bucket if the instant lies in it, else null: where most events go, without a division.
     Bucket* newest_at(std::int64_t at) {
         if (is_empty()) return nullptr;
-        Slot& slot = slots_.back();
-        const auto since = static_cast<std::uint64_t>(at - slot.number * resolution_);
-        return since < static_cast<std::uint64_t>(resolution_) ? &slot.bucket : nullptr;
+        auto& [number, bucket] = *held_.rbegin();
+        const auto since = static_cast<std::uint64_t>(at - number * resolution_);
+        return since < static_cast<std::uint64_t>(resolution_) ? &bucket : nullptr;
+    }
+
+    // For a batch that is all or nothing: whether all that will be late can be counted. THROWS: InvalidArgument.
+    template <class Instants>
+    void require_room_for_late(const Instants& instants, std::size_t size) const {
+        if (size <= kMostLate - late_) return;
+        std::int64_t last = is_empty() ? number_of(kFirstInstant) : newest();
+        std::uint64_t late = 0;
+        for (std::size_t i = 0; i < size; ++i) {
+            const std::int64_t number = number_of(instants[i]);
+            last = std::max(last, number);
+            late += number <= last - count_ ? 1 : 0;
+        }
+        require_room_for_late(late);
     }
 
     // Calls put(bucket) with the bucket of that number, a new one if there is none; or counts a late event and answers
-    // false. If put throws, a new bucket isn't added.
+    // false. If put throws, a new bucket isn't added. THROWS: InvalidArgument, if there are too many late events.
     template <class Put>
     bool change(std::int64_t number, Put&& put) {
-        if (!is_empty() && number < oldest_kept()) {
+        if (is_late(number)) {
+            require_room_for_late(1);
             ++late_;
             return false;
         }
-        const auto place = static_cast<std::size_t>(from(number) - slots_.cbegin());
-        if (place != slots_.size() && slots_[place].number == number) {
-            put(slots_[place].bucket);
+        const bool is_newest = is_empty() || number > newest();
+        const auto after = is_newest ? held_.end() : held_.lower_bound(number);
+        if (after != held_.end() && after->first == number) {
+            put(after->second);
             return true;
         }
-        Slot slot{number, Bucket()};
-        put(slot.bucket);
-        add(std::move(slot));
+        const auto place = held_.try_emplace(after, number);
+        try {
+            put(place->second);
+        } catch (...) {
+            held_.erase(place);
+            throw;
+        }
+        if (is_newest) drop_before(oldest_kept());
         return true;
     }
 
@@ -140,18 +141,18 @@ public:
     template <class Visit>
     void each_held(const Interval& covered, Visit&& visit) const {
         const std::int64_t last = covered.end / resolution_ - 1;
-        for (auto slot = from(covered.start / resolution_); slot != end() && slot->number <= last; ++slot)
-            visit(slot->bucket);
+        for (auto held = from(covered.start / resolution_); held != end() && held->first <= last; ++held)
+            visit(held->second);
     }
 
     // Calls visit(bucket), or visit(nullptr) where nothing came, for each bucket of an interval, the oldest first.
     template <class Visit>
     void each(const Interval& covered, Visit&& visit) const {
-        auto slot = from(covered.start / resolution_);
+        auto held = from(covered.start / resolution_);
         for (std::int64_t number = covered.start / resolution_; number < covered.end / resolution_; ++number) {
-            if (slot != end() && slot->number == number) {
-                visit(&slot->bucket);
-                ++slot;
+            if (held != end() && held->first == number) {
+                visit(&held->second);
+                ++held;
             } else {
                 visit(static_cast<const Bucket*>(nullptr));
             }
@@ -168,28 +169,29 @@ public:
 
     // The union: it ends at the newest bucket of both, late events add up. Calls join(ours, theirs) for each bucket of
     // the other one, ours new where there was none. REQUIRES: the same shape. Not all or nothing: merge into a copy.
+    // THROWS: InvalidArgument, if there are too many late events.
     template <class Join>
     void merge(const BucketRing& other, Join&& join) {
+        require_room_for_late(other.late_);
         late_ += other.late_;
         if (!other.is_empty() && !is_empty()) drop_before(std::max(newest(), other.newest()) - count_ + 1);
-        for (const Slot& theirs : other) {
-            if (!is_empty() && theirs.number < oldest_kept()) continue;
-            change(theirs.number, [&](Bucket& ours) { join(ours, theirs.bucket); });
+        for (const auto& [number, theirs] : other) {
+            if (is_late(number)) continue;
+            change(number, [&, &from = theirs](Bucket& ours) { join(ours, from); });
         }
     }
 
     void clear() {
-        slots_.clear();
-        first_ = 0;
+        held_.clear();
         late_ = 0;
     }
 
-    // What the ring itself takes beside the object, without what its buckets hold elsewhere.
-    std::size_t heap_bytes() const { return slots_.capacity() * sizeof(Slot); }
+    // What the ring itself takes beside the object, without what its buckets hold elsewhere: a bucket lies in a node of
+    // a tree, beside three pointers and a colour.
+    std::size_t heap_bytes() const { return held_.size() * (4 * sizeof(void*) + sizeof(typename Buckets::value_type)); }
 
     friend bool operator==(const BucketRing& a, const BucketRing& b) {
-        return a.resolution_ == b.resolution_ && a.count_ == b.count_ && a.late_ == b.late_ &&
-            std::equal(a.begin(), a.end(), b.begin(), b.end());
+        return a.resolution_ == b.resolution_ && a.count_ == b.count_ && a.late_ == b.late_ && a.held_ == b.held_;
     }
 
     // The formats of windows begin with the shape, and end with the late events and the buckets.
@@ -200,10 +202,10 @@ public:
     template <class Write>
     void write_buckets(ByteWriter& writer, Write&& write) const {
         writer.put(late_);
-        writer.put(static_cast<std::uint32_t>(slots_.size() - first_));
-        for (const Slot& slot : *this) {
-            writer.put_signed(slot.number);
-            write(slot.bucket);
+        writer.put(static_cast<std::uint32_t>(held_.size()));
+        for (const auto& [number, bucket] : held_) {
+            writer.put_signed(number);
+            write(bucket);
         }
     }
 
@@ -219,16 +221,17 @@ public:
     template <class Read>
     void read_buckets(ByteReader& reader, Read&& read) {
         late_ = reader.get<std::uint64_t>();
+        if (late_ > kMostLate) reader.fail("has an impossible number of late events");
         const std::size_t held = reader.get<std::uint32_t>();
         for (std::size_t i = 0; i < held; ++i) {
             const std::int64_t number = reader.get_signed();
             if (number < number_of(kFirstInstant) || number > number_of(kLastInstant))
                 reader.fail("has a bucket outside the years 1 to 9999");
             if (!is_empty() && number <= newest()) reader.fail("has buckets out of order");
-            slots_.push_back({number, read()});
+            held_.emplace_hint(held_.end(), number, read());
         }
         if (is_empty() && late_ != 0) reader.fail("has late events without buckets");
-        if (!is_empty() && slots_.front().number < oldest_kept()) reader.fail("has buckets older than the ring");
+        if (!is_empty() && held_.begin()->first < oldest_kept()) reader.fail("has buckets older than the ring");
     }
 
 private:
@@ -241,6 +244,14 @@ private:
     static constexpr std::int64_t kMostSpan = std::int64_t{36'525} * 86'400 * kSecond;  // a hundred years
 
     explicit BucketRing(const Shape& shape) : resolution_(shape.resolution), count_(shape.count) {}
+
+    void require_room_for_late(std::uint64_t more) const {
+        if (more > kMostLate - late_) {
+            throw InvalidArgument(
+                "a window must have at most 2^62 late events, got " + std::to_string(more) + " more than " +
+                std::to_string(late_));
+        }
+    }
 
     static std::int64_t checked_resolution(std::int64_t resolution) {
         if (resolution < 1 || resolution > kMostSpan) {
@@ -268,46 +279,11 @@ private:
         return std::to_string(span()) + " by " + std::to_string(resolution_) + " microseconds";
     }
 
-    static bool is_before(const Slot& slot, std::int64_t number) { return slot.number < number; }
-
-    // REQUIRES: there is none of its number, and it isn't late.
-    void add(Slot slot) {
-        make_room();
-        const bool is_newest = is_empty() || slot.number > newest();
-        if (is_newest) {
-            drop_before(slot.number - count_ + 1);
-            slots_.push_back(std::move(slot));
-        } else {
-            slots_.insert(from(slot.number), std::move(slot));
-        }
-    }
-
-    // For one slot more. At the front lie those that were given up, a fifth at the most beside a full ring: moving the
-    // others over them is paid by as many that came. (A std::deque would do that by itself, in blocks whose size each
-    // standard library chooses: on some a small window would take twice its memory.)
-    void make_room() {
-        if (slots_.size() < slots_.capacity()) return;
-        if (first_ * 5 >= slots_.size() && first_ != 0) {
-            slots_.erase(slots_.begin(), begin());
-            first_ = 0;
-            return;
-        }
-        const std::size_t most = static_cast<std::size_t>(count_) / 4 * 5 + 5;
-        slots_.reserve(std::max(slots_.size() + 1, std::min(slots_.size() * 2, most)));
-    }
-
-    void drop_before(std::int64_t number) {
-        while (first_ != slots_.size() && slots_[first_].number < number) slots_[first_++].bucket = Bucket();
-        if (is_empty()) {
-            slots_.clear();
-            first_ = 0;
-        }
-    }
+    void drop_before(std::int64_t number) { held_.erase(held_.begin(), held_.lower_bound(number)); }
 
     std::int64_t resolution_;
     std::int64_t count_;
-    std::vector<Slot> slots_;
-    std::size_t first_ = 0;  // the slots before it were given up
+    Buckets held_;
     std::uint64_t late_ = 0;
 };
 

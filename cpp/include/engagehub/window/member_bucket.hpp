@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Purpose: the distinct members of one bucket of a window: up to eight by their hashes, more by a HyperLogLog. A window
-// has many buckets in which few members came, and a sketch object for each would take most of its memory.
+// Purpose: the distinct members of one bucket of a window: up to eight by the tokens of their hashes, more by a
+// HyperLogLog, and counted as it counts them either way. A window has many buckets in which few members came, and a
+// sketch object for each would take most of its memory.
 // Thread safety: external; const methods may run side by side.
-// Invariants: hashes ascend; there are none beside a sketch. The state is a function of the set of hashes alone.
+// Invariants: tokens ascend; there are none beside a sketch. The state is a function of the set of members, the
+// precision and the hash alone, as that of a HyperLogLog is.
 // Complexity: that of a HyperLogLog.
 // Failure: std::bad_alloc changes nothing; read() throws Corrupted and Incompatible. Sketches given and held are of one
 // hash; those held have the precision of the one given, as long as the window's stays the same.
@@ -18,16 +20,18 @@
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/hyperloglog.hpp>
 #include <engagehub/sketch/kind.hpp>
+#include <engagehub/sketch/token_set.hpp>
 
 namespace engagehub {
 
 class MemberBucket {
 public:
-    static constexpr std::size_t kMostHashes = 8;
+    using Token = TokenSet::Token;
+    static constexpr std::size_t kMostTokens = 8;
 
     MemberBucket() = default;
     MemberBucket(const MemberBucket& other)
-        : hashes_(other.hashes_), sketch_(other.sketch_ ? std::make_unique<HyperLogLog>(*other.sketch_) : nullptr) {}
+        : tokens_(other.tokens_), sketch_(other.sketch_ ? std::make_unique<HyperLogLog>(*other.sketch_) : nullptr) {}
     MemberBucket(MemberBucket&&) noexcept = default;
     MemberBucket& operator=(const MemberBucket& other) {
         if (this != &other) *this = MemberBucket(other);
@@ -40,24 +44,40 @@ public:
     void add(std::uint64_t hash, const HyperLogLog& empty) {
         if (sketch_) {
             sketch_->add_hash(hash);
+        } else {
+            add_token(TokenSet::token_of(hash), empty);
+        }
+    }
+
+    void add_token(Token token, const HyperLogLog& empty) {
+        if (sketch_) {
+            sketch_->add_token(token);
             return;
         }
-        const auto place = std::lower_bound(hashes_.begin(), hashes_.end(), hash);
-        if (place != hashes_.end() && *place == hash) return;
-        if (hashes_.size() < kMostHashes) {
-            hashes_.insert(place, hash);
+        const auto place = std::lower_bound(tokens_.begin(), tokens_.end(), token);
+        if (place != tokens_.end() && *place == token) return;
+        if (tokens_.size() < kMostTokens) {
+            tokens_.insert(place, token);
             return;
         }
         auto sketch = std::make_unique<HyperLogLog>(empty);
         add_to(*sketch);
-        sketch->add_hash(hash);
+        sketch->add_token(token);
         take(std::move(sketch));
+    }
+
+    // Whether it has its members as tokens, whoever keeps them, and a call of visit(token) for each, in any order.
+    bool is_of_tokens() const { return !sketch_ || sketch_->is_sparse(); }
+    template <class Visit>
+    void each_token(Visit&& visit) const {
+        for (const Token token : tokens_) visit(token);
+        if (sketch_) sketch_->each_token(visit);
     }
 
     // Adds the members to a sketch.
     void add_to(HyperLogLog& sketch) const {
         if (!sketch_) {
-            for (const std::uint64_t hash : hashes_) sketch.add_hash(hash);
+            for (const Token token : tokens_) sketch.add_token(token);
         } else if (sketch.is_empty() && sketch.p() == sketch_->p()) {
             sketch = *sketch_;
         } else {
@@ -68,7 +88,7 @@ public:
     // The union, at the precision of the empty sketch, which is the lower of the two.
     void merge(const MemberBucket& other, const HyperLogLog& empty) {
         if (!other.sketch_) {
-            for (const std::uint64_t hash : other.hashes_) add(hash, empty);
+            for (const Token token : other.tokens_) add_token(token, empty);
             return;
         }
         auto sketch = std::make_unique<HyperLogLog>(empty);
@@ -82,32 +102,35 @@ public:
     }
 
     // What it takes beside the object.
-    std::size_t heap_bytes() const {
-        return hashes_.capacity() * sizeof(std::uint64_t) + (sketch_ ? sketch_->nbytes() : 0);
-    }
+    std::size_t heap_bytes() const { return tokens_.capacity() * sizeof(Token) + (sketch_ ? sketch_->nbytes() : 0); }
 
     friend bool operator==(const MemberBucket& a, const MemberBucket& b) {
-        if (!a.sketch_ || !b.sketch_) return !a.sketch_ && !b.sketch_ && a.hashes_ == b.hashes_;
+        if (!a.sketch_ || !b.sketch_) return !a.sketch_ && !b.sketch_ && a.tokens_ == b.tokens_;
         return *a.sketch_ == *b.sketch_;
     }
 
     // docs/formats/distinct-window.md
     void write(ByteWriter& writer) const {
-        writer.put(static_cast<std::uint8_t>(hashes_.size()));
-        for (const std::uint64_t hash : hashes_) writer.put(hash);
+        writer.put(static_cast<std::uint8_t>(tokens_.size()));
+        for (const Token token : tokens_) writer.put(token);
         if (sketch_) sketch_->write(writer);
     }
 
     static MemberBucket read(ByteReader& reader, const HyperLogLog& empty) {
         const std::size_t count = reader.get<std::uint8_t>();
-        if (count > kMostHashes) reader.fail("has too many hashes in a bucket");
-        if (count == 0) return of_sketch(reader, HyperLogLog::read(reader, empty.hash()), empty);
+        if (count > kMostTokens) reader.fail("has too many tokens in a bucket");
+        if (count == 0) {
+            const HyperLogLog sketch = HyperLogLog::read(reader, empty.hash());
+            if (sketch.is_sparse() && sketch.tokens() <= kMostTokens) reader.fail("has too few members for a sketch");
+            return of_sketch(reader, sketch, empty);
+        }
         MemberBucket result;
-        result.hashes_.reserve(count);
+        result.tokens_.reserve(count);
         for (std::size_t i = 0; i < count; ++i) {
-            const auto hash = reader.get<std::uint64_t>();
-            if (i != 0 && hash <= result.hashes_.back()) reader.fail("has hashes out of order");
-            result.hashes_.push_back(hash);
+            const auto token = reader.get<Token>();
+            if (!TokenSet::is_token(token)) reader.fail("has an impossible token");
+            if (i != 0 && token <= result.tokens_.back()) reader.fail("has tokens out of order");
+            result.tokens_.push_back(token);
         }
         return result;
     }
@@ -131,10 +154,10 @@ private:
 
     void take(std::unique_ptr<HyperLogLog> sketch) {
         sketch_ = std::move(sketch);
-        hashes_ = {};
+        tokens_ = std::vector<Token>();
     }
 
-    std::vector<std::uint64_t> hashes_;
+    std::vector<Token> tokens_;
     std::unique_ptr<HyperLogLog> sketch_;
 };
 

@@ -59,7 +59,7 @@ public:
             unions_.end());
     }
 
-    void clear() { unions_ = {}; }
+    void clear() { unions_ = std::vector<Union>(); }
 
     std::size_t heap_bytes() const {
         std::size_t size = unions_.capacity() * sizeof(Union);

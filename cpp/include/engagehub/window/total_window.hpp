@@ -19,6 +19,7 @@
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/fixed_sum.hpp>
 #include <engagehub/base/instant.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/window/bucket_ring.hpp>
 
@@ -30,10 +31,14 @@ struct Total {
     bool is_float = false;
 
     static Total of(std::int64_t value) { return {FixedSum::of(value), false}; }
-    // THROWS: InvalidArgument.
+    // THROWS: InvalidArgument, that names the argument, or its place in a batch.
     static Total of(double value) {
-        if (!(std::fabs(value) <= FixedSum::kMostFloat))
-            throw InvalidArgument("value must be at most 2^63 either way, got " + std::to_string(value));
+        if (!is_possible(value)) refuse(value, "value");
+        return {FixedSum::of(value), true};
+    }
+    static Total of(std::int64_t value, std::size_t /*index*/) { return of(value); }
+    static Total of(double value, std::size_t index) {
+        if (!is_possible(value)) refuse(value, "values[" + std::to_string(index) + "]");
         return {FixedSum::of(value), true};
     }
 
@@ -43,6 +48,12 @@ struct Total {
         return *this;
     }
     friend bool operator==(const Total& a, const Total& b) { return a.sum == b.sum && a.is_float == b.is_float; }
+
+private:
+    static bool is_possible(double value) { return std::fabs(value) <= FixedSum::kMostFloat; }
+    [[noreturn]] static void refuse(double value, const std::string& argument) {
+        throw InvalidArgument(argument + " must be at most 2^63 either way, got " + shown(value));
+    }
 };
 
 class TotalWindow {
@@ -70,8 +81,9 @@ public:
     // All or nothing; returns how many were counted.
     template <class Totals, class Instants>
     std::size_t update(const Totals& values, const Instants& instants, std::size_t size) {
-        for (std::size_t i = 0; i < size; ++i) require_instant(instants[i]);
+        for (std::size_t i = 0; i < size; ++i) require_instant(instants[i], i);
         require_room(size);
+        ring_.require_room_for_late(instants, size);
         std::size_t counted = 0;
         for (std::size_t i = 0; i < size; ++i) counted += count(values[i], instants[i]) ? 1 : 0;
         return counted;
@@ -101,13 +113,16 @@ public:
     // The events of both: the ring ends at the newest one, late events add up.
     void merge(const TotalWindow& other) {
         ring_.require_same_shape(other.ring_);
-        require_room(other.events_);
         TotalWindow result = *this;
         result.ring_.merge(other.ring_, [](Bucket& ours, const Bucket& theirs) {
             ours.events += theirs.events;
             ours.total += theirs.total;
         });
-        result.events_ += other.events_;
+        result.events_ = result.held();
+        if (result.events_ > kMostEvents) {
+            throw InvalidArgument(
+                "a window must have at most 2^62 events, got " + std::to_string(result.events_) + " of both");
+        }
         *this = std::move(result);
     }
 
@@ -152,7 +167,16 @@ private:
 
     explicit TotalWindow(Ring ring) : ring_(std::move(ring)) {}
 
-    void require_room(std::uint64_t more) const {
+    // At most 2^63: what two windows hold.
+    std::uint64_t held() const {
+        std::uint64_t result = 0;
+        for (const auto& [number, bucket] : ring_) result += bucket.events;
+        return result;
+    }
+
+    void require_room(std::uint64_t more) {
+        if (more <= kMostEvents - events_) return;
+        events_ = held();  // less where buckets were given up
         if (more > kMostEvents - events_) {
             throw InvalidArgument(
                 "a window must have at most 2^62 events, got " + std::to_string(more) + " more than " +
