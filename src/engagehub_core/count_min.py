@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engagehub_core import _native
+from engagehub_core.copying import Copied
 from engagehub_core.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def _skew(max_skew: str | float | timedelta | None) -> int | None:
     return None if max_skew is None else parse_duration(max_skew, "max_skew")
 
 
-class CountMinSketch(_native.CountMinSketch):
+class CountMinSketch(Copied, _native.CountMinSketch):
     """How often each item was added, never under-estimated, in a table of fixed size; with a half-life, of late.
 
     Parameters
@@ -214,16 +215,8 @@ class CountMinSketch(_native.CountMinSketch):
     ) -> Self:
         return cls.from_bytes(data, key, clock=clock, max_skew=max_skew)
 
-    def __copy__(self) -> Self:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
-
     # A pickle has to restore the whole object, so it holds the key; to_bytes doesn't.
-    def __reduce__(
-        self,
-    ) -> tuple[Callable[..., Self], tuple[bytes, bytes | None, Callable[[], float | datetime], float | None]]:
+    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         return type(self)._restore, (self.to_bytes(), self._key, self.clock, self.max_skew)
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from engagehub_core import _native
+from engagehub_core.copying import Copied
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["HyperLogLog"]
 
 
-class HyperLogLog(_native.HyperLogLog):
+class HyperLogLog(Copied, _native.HyperLogLog):
     """How many distinct items were added, from a few kilobytes, within a known error.
 
     Parameters
@@ -235,13 +236,7 @@ class HyperLogLog(_native.HyperLogLog):
         self.merge(other)
         return self
 
-    def __copy__(self) -> Self:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
-
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, bytes | None]]:
+    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         return type(self).from_bytes, (self.to_bytes(), self._key)
 
     def __repr__(self) -> str:

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from engagehub_core import _native, board_json
+from engagehub_core.copying import Copied
 from engagehub_core.durations import format_duration, parse_duration
 from engagehub_core.errors import InvalidType
 
@@ -113,7 +114,7 @@ def _as_array(data: bytearray, code: Literal["q", "d"]) -> Any:
     return values
 
 
-class SkipList(_native.SkipList):
+class SkipList(Copied, _native.SkipList):
     """An ordered map from member to score, highest first, with ranks.
 
     Parameters
@@ -254,11 +255,6 @@ class SkipList(_native.SkipList):
         _native.SkipList.__init__(twin, self)
         return twin
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        return self.copy()
-
     @classmethod
     def _restore(cls, ties: Ties, order: Order, members: list[int] | list[str], scores: array[float]) -> Self:
         restored = cls.__new__(cls)
@@ -266,7 +262,7 @@ class SkipList(_native.SkipList):
         restored.update(members, scores)
         return restored
 
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[Ties, Order, list[Any], array[float]]]:
+    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         snapshot = self.copy()
         members = snapshot._members()
         scores = array("d")
@@ -283,7 +279,7 @@ class SkipList(_native.SkipList):
         return f"<{type(self).__name__} of {len(self)} members, ties={self.ties!r}, order={self.order!r}>"
 
 
-class Leaderboard(_native.Leaderboard):
+class Leaderboard(Copied, _native.Leaderboard):
     """Members ranked by score, highest first, exact under exponential decay.
 
     Parameters
@@ -697,16 +693,11 @@ class Leaderboard(_native.Leaderboard):
         _native.Leaderboard.__init__(twin, self)
         return twin
 
-    __copy__ = copy
-
-    def __deepcopy__(self, memo: dict[int, object]) -> Self:
-        return self.copy()
-
     @classmethod
     def _restore(cls, data: bytes, clock: Callable[[], Instant], max_skew: float | None) -> Self:
         return cls.from_bytes(data, clock=clock, max_skew=max_skew)
 
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, Callable[[], Instant], float | None]]:
+    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         return type(self)._restore, (self.to_bytes(), self.clock, self.max_skew)
 
     def __repr__(self) -> str:

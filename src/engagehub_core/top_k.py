@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engagehub_core import _native
+from engagehub_core.copying import Copied
 from engagehub_core.durations import parse_duration
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class Growth(NamedTuple):
     score: float
 
 
-class TopK(_native.TopK):
+class TopK(Copied, _native.TopK):
     """The heaviest items of a stream; with a half-life, the trending ones.
 
     Parameters
@@ -312,13 +313,7 @@ class TopK(_native.TopK):
     ) -> Self:
         return cls.from_bytes(data, key, clock=clock, max_skew=max_skew)
 
-    def __copy__(self) -> Self:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
-
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
+    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         return type(self)._restore, (self.to_bytes(), self.clock, self.max_skew, self._key)
 
     def __repr__(self) -> str:

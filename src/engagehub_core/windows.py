@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from engagehub_core.copying import Copied
 from engagehub_core.durations import LONGEST, parse_duration
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def asked(window: Duration | None) -> int | None:
     return None if window is None else parse_duration(window, "window", longest=2 * LONGEST)
 
 
-class Window(_Native):
+class Window(Copied, _Native):
     """The part in Python that the public windows have in common; the other one is a class of ``_native``."""
 
     __slots__ = ()
@@ -116,13 +117,7 @@ class Window(_Native):
     def _arguments(self) -> dict[str, Any]:
         return {"clock": self.clock, "max_skew": self.max_skew}
 
-    def __copy__(self) -> Self:
-        return self.copy()
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
-        return self.copy()
-
-    def __reduce__(self) -> tuple[Callable[..., Self], tuple[bytes, dict[str, Any]]]:
+    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
         return type(self)._restore, (self.to_bytes(), self._arguments())
 
     def __repr__(self) -> str:

@@ -268,7 +268,6 @@ private:
 
     static constexpr Magic kMagic = {'E', 'H', 'T', 'K'};
     static constexpr std::uint8_t kVersion = 2;
-    // Far above what 2^62 additions of 2^53 can reach at 512 halvings, far below infinity.
 
     static std::size_t checked(std::size_t k) {
         if (k < 1 || k > kMostK) throw InvalidArgument("k must be between 1 and 2^20, got " + std::to_string(k));
