@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/base/shown.hpp>
 
 #include "convert.hpp"
 #include "thread_exit.hpp"
@@ -116,8 +117,8 @@ private:
         const std::int64_t now = this->now();
         if (given - now > *max_skew_) {
             throw engagehub::InvalidArgument(
-                "at must be at most " + std::to_string(convert::seconds(*max_skew_)) +
-                " s ahead of the clock (max_skew), got " + std::to_string(convert::seconds(given - now)) +
+                "at must be at most " + engagehub::shown(convert::seconds(*max_skew_)) +
+                " s ahead of the clock (max_skew), got " + engagehub::shown(convert::seconds(given - now)) +
                 " s ahead; are the stamps in another unit than seconds?");
         }
     }

@@ -11,6 +11,7 @@
 
 #include <engagehub/base/instant.hpp>
 #include <engagehub/base/prefetch.hpp>
+#include <engagehub/base/shown.hpp>
 
 #include "thread_exit.hpp"
 
@@ -190,7 +191,7 @@ std::int64_t signed_word(Value value, const char* argument, std::size_t i) {
 
 double finite(double value, const char* argument, std::size_t i) {
     if (!std::isfinite(value))
-        throw InvalidArgument(at_index(argument, i) + " must be finite, got " + std::to_string(value));
+        throw InvalidArgument(at_index(argument, i) + " must be finite, got " + engagehub::shown(value));
     return value;
 }
 
@@ -379,7 +380,7 @@ InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t 
                 if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
                     throw InvalidArgument(
                         at_index(argument, i) + " must be Unix seconds between the years 1 and 9999, got " +
-                        std::to_string(seconds));
+                        engagehub::shown(seconds));
                 }
                 if constexpr (std::is_floating_point_v<decltype(value)>) {
                     values_.push_back(static_cast<std::int64_t>(std::llround(seconds * 1e6)));

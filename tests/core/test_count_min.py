@@ -7,6 +7,7 @@ import copy
 import gc
 import math
 import pickle
+import re
 import time
 import weakref
 from datetime import UTC, datetime
@@ -188,6 +189,16 @@ def test_from_error_keeps_what_it_promises():
     for error, confidence in ((0, 0.5), (1, 0.5), (0.5, 1), (0.5, 0), (float("nan"), 0.5), (1e-12, 0.5)):
         with pytest.raises(InvalidArgument, match=r"error|confidence"):
             CountMinSketch.from_error(error, confidence)
+
+
+def test_numbers_in_errors_are_short_and_not_rounded_to_nothing():
+    for error, shown in ((1e300, "1e+300"), (-1e-9, "-1e-09"), (1.5, "1.5")):
+        with pytest.raises(InvalidArgument, match=f"^error must be between 0 and 1, got {re.escape(shown)}$"):
+            CountMinSketch.from_error(error)
+    with pytest.raises(InvalidArgument, match=r"at most 2\^27 cells, got 1e-12 and 0\.5$"):
+        CountMinSketch.from_error(1e-12, 0.5)
+    with pytest.raises(InvalidArgument, match=r"^weights must be between 0 and 2\^53, got 1e\+300$"):
+        CountMinSketch(half_life=1).update(["a", "b"], [1, 1e300], at=0)
 
 
 def test_weights_come_in_every_form_of_integers():

@@ -13,7 +13,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -23,6 +22,7 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/instant.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/base/slot_column.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/ranking/leaderboard_format.hpp>
@@ -73,10 +73,9 @@ public:
 
     static void require_points(double points, const char* argument) {
         if (!(std::abs(points) <= kLargestPoints)) {
-            std::array<char, 32> given{};
-            std::snprintf(given.data(), given.size(), "%g", points);
             throw InvalidArgument(
-                std::string(argument) + " must be a finite number of at most 1e290 either way, got " + given.data());
+                std::string(argument) + " must be a finite number of at most 1e290 either way, got " +
+                engagehub::shown(points));
         }
     }
 
