@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from engagehub_core import _native, board_json
-from engagehub_core.durations import format_duration, parse_duration
+from engagehub_core.durations import format_duration, parse_optional
 from engagehub_core.errors import InvalidType
 
 if TYPE_CHECKING:
@@ -72,11 +72,7 @@ _native.set_row_types(Ranked, Entry)
 
 def _half_life(given: str | float | timedelta | None) -> int:
     """Return it in microseconds, 0 for none."""
-    return 0 if given is None else parse_duration(given, "half_life")
-
-
-def _skew(given: str | float | timedelta | None) -> int | None:
-    return None if given is None else parse_duration(given, "max_skew")
+    return parse_optional(given, "half_life") or 0
 
 
 @cache
@@ -350,7 +346,7 @@ class Leaderboard(_native.Leaderboard):
             order,
             max_members,
             clock,
-            _skew(max_skew),
+            parse_optional(max_skew, "max_skew"),
         )
 
     @property
@@ -596,7 +592,7 @@ class Leaderboard(_native.Leaderboard):
         True
         """
         board = cls.__new__(cls)
-        _native.Leaderboard.__init__(board, data, clock, _skew(max_skew))
+        _native.Leaderboard.__init__(board, data, clock, parse_optional(max_skew, "max_skew"))
         return board
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -671,7 +667,7 @@ class Leaderboard(_native.Leaderboard):
         True
         """
         board = cls.__new__(cls)
-        _native.Leaderboard.__init__(board, *board_json.loads(text), clock, _skew(max_skew))
+        _native.Leaderboard.__init__(board, *board_json.loads(text), clock, parse_optional(max_skew, "max_skew"))
         return board
 
     def copy(self) -> Self:

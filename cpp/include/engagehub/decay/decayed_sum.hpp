@@ -26,8 +26,9 @@ inline constexpr std::uint64_t kMostAdditions = std::uint64_t{1} << 62U;
 // How far, in halvings, the exponent may lag behind the newest weight: no sum overflows then.
 inline constexpr std::int64_t kMostDistance = 512;
 
-// THROWS: InvalidArgument.
-inline void require_weight(double weight, const char* argument) {
+// The name of the argument is whatever a std::string can be made of. THROWS: InvalidArgument.
+template <class Name>
+void require_weight(double weight, const Name& argument) {
     if (!(weight >= 0.0 && weight <= kMostWeight)) {
         throw InvalidArgument(std::string(argument) + " must be between 0 and 2^53, got " + shown(weight));
     }

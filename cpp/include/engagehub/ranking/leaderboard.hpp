@@ -71,7 +71,9 @@ public:
     // Queries answer as of this instant: the one asked for, but never before the newest change.
     std::int64_t as_of(std::int64_t at) const { return std::max(at, newest_); }
 
-    static void require_points(double points, const char* argument) {
+    // The name of the argument is whatever a std::string can be made of. THROWS: InvalidArgument.
+    template <class Name>
+    static void require_points(double points, const Name& argument) {
         if (!(std::abs(points) <= kLargestPoints)) {
             throw InvalidArgument(
                 std::string(argument) + " must be a finite number of at most 1e290 either way, got " +
