@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/base/shown.hpp>
 
 #include "convert.hpp"
 #include "thread_exit.hpp"
@@ -85,14 +86,17 @@ public:
     std::int64_t change_instant(py::handle at) const {
         if (at.is_none()) return now();
         const std::int64_t given = convert::instant(at);
-        require(given);
+        require(given, "at");
         return given;
     }
 
     convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
         if (at.is_none()) return convert::InstantBatch::repeated(now());
         convert::InstantBatch given(at, "at", size);
-        if (given.size() != 0) require(given.newest());
+        if (given.size() != 0) {
+            const auto [newest, name] = given.newest();
+            require(newest, name);
+        }
         return given;
     }
 
@@ -110,14 +114,14 @@ public:
     void clear() { callable_ = py::none(); }
 
 private:
-    void require(std::int64_t given) const {
+    void require(std::int64_t given, convert::Argument argument) const {
         if (!max_skew_) return;
         if (SystemTime::is(callable_.ptr()) && given - *max_skew_ <= SystemTime::lately()) return;
         const std::int64_t now = this->now();
         if (given - now > *max_skew_) {
             throw engagehub::InvalidArgument(
-                "at must be at most " + std::to_string(convert::seconds(*max_skew_)) +
-                " s ahead of the clock (max_skew), got " + std::to_string(convert::seconds(given - now)) +
+                std::string(argument) + " must be at most " + engagehub::shown(convert::seconds(*max_skew_)) +
+                " s ahead of the clock (max_skew), got " + engagehub::shown(convert::seconds(given - now)) +
                 " s ahead; are the stamps in another unit than seconds?");
         }
     }

@@ -3,114 +3,21 @@
 
 #include <datetime.h>
 
-#include <cstring>
 #include <limits>
-#include <optional>
 #include <type_traits>
 #include <utility>
 
 #include <engagehub/base/instant.hpp>
 #include <engagehub/base/prefetch.hpp>
+#include <engagehub/base/shown.hpp>
 
+#include "buffer_view.hpp"
 #include "thread_exit.hpp"
 
 namespace convert {
 
 using engagehub::InvalidArgument;
 using engagehub::InvalidType;
-
-// A contiguous one-dimensional buffer of a real type, if the object has one; released at the end.
-class BufferView {
-public:
-    static std::optional<BufferView> of(py::handle object, const char* argument) {
-        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0)
-            return std::nullopt;
-        return BufferView(object, argument);
-    }
-    BufferView(BufferView&& other) noexcept : view_(other.view_), held_(other.held_) { other.held_ = false; }
-    BufferView(const BufferView&) = delete;
-    BufferView& operator=(const BufferView&) = delete;
-    BufferView& operator=(BufferView&&) = delete;
-    ~BufferView() {
-        if (held_) PyBuffer_Release(&view_);
-    }
-
-    std::size_t size() const { return static_cast<std::size_t>(view_.len / view_.itemsize); }
-
-    // Its values, if they are 64-bit signed integers that can be read where they are; else null.
-    const std::int64_t* integers() const {
-        const char code = view_.format == nullptr ? 'B' : last_code();
-        const bool is_signed = code == 'l' || code == 'q' || code == 'n';
-        const bool is_aligned = reinterpret_cast<std::uintptr_t>(view_.buf) % alignof(std::int64_t) == 0;
-        const bool fits = is_signed && view_.itemsize == sizeof(std::int64_t) && is_aligned;
-        return fits ? static_cast<const std::int64_t*>(view_.buf) : nullptr;
-    }
-
-    // Calls visit(value, index) for every value, in the buffer's own type.
-    template <class Visit>
-    void each(Visit&& visit, const char* argument) const {
-        const char code = view_.format == nullptr ? 'B' : last_code();
-        switch (code) {
-            case 'b': return walk<std::int8_t>(visit);
-            case 'B': return walk<std::uint8_t>(visit);
-            case 'h': return walk<std::int16_t>(visit);
-            case 'H': return walk<std::uint16_t>(visit);
-            case 'i': return walk<std::int32_t>(visit);
-            case 'I': return walk<std::uint32_t>(visit);
-            case 'l':
-            case 'q':
-            case 'n': return view_.itemsize == 4 ? walk<std::int32_t>(visit) : walk<std::int64_t>(visit);
-            case 'L':
-            case 'Q':
-            case 'N': return view_.itemsize == 4 ? walk<std::uint32_t>(visit) : walk<std::uint64_t>(visit);
-            case 'f': return walk<float>(visit);
-            case 'd': return walk<double>(visit);
-            default:
-                throw InvalidType(
-                    std::string(argument) + " must be a buffer of native integers or floats, got format " +
-                    view_.format);
-        }
-    }
-
-private:
-    BufferView(py::handle object, const char* argument) {
-        if (PyObject_GetBuffer(object.ptr(), &view_, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
-            if (PyErr_ExceptionMatches(PyExc_MemoryError) != 0) throw py::error_already_set();
-            PyErr_Clear();
-            throw InvalidArgument(std::string(argument) + " must be a contiguous buffer, got " + type_name(object));
-        }
-        held_ = true;
-        const std::string fault = view_.ndim != 1 ? " must have one dimension, got " + std::to_string(view_.ndim)
-            : view_.itemsize < 1                  ? " must have elements of at least one byte, got " + type_name(object)
-                                                  : "";
-        if (fault.empty()) return;
-        PyBuffer_Release(&view_);
-        held_ = false;
-        throw InvalidArgument(std::string(argument) + fault);
-    }
-
-    // Native byte order only: «<» is native where it matters here, «>» and «!» are not.
-    char last_code() const {
-        const std::string_view format = view_.format;
-        if (format.size() == 1) return format[0];
-        if (format.size() == 2 && (format[0] == '@' || format[0] == '=' || format[0] == '<')) return format[1];
-        return '?';
-    }
-
-    template <class Value, class Visit>
-    void walk(Visit& visit) const {
-        const auto* data = static_cast<const char*>(view_.buf);
-        const std::size_t count = size();
-        for (std::size_t i = 0; i < count; ++i) {
-            Value value;
-            std::memcpy(&value, data + i * sizeof(Value), sizeof value);
-            visit(value, i);
-        }
-    }
-
-    Py_buffer view_{};
-    bool held_ = false;
-};
 
 namespace {
 
@@ -121,7 +28,7 @@ constexpr std::size_t kAhead = 8;
 constexpr double kFirstSecond = -62135596800.0;
 constexpr double kLastSecond = 253402300800.0;
 
-std::int64_t instant_of_seconds(double seconds, py::handle object, const char* argument) {
+std::int64_t instant_of_seconds(double seconds, py::handle object, Argument argument) {
     if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
         throw InvalidArgument(
             std::string(argument) + " must be Unix seconds between the years 1 and 9999, got " + shown(object));
@@ -138,7 +45,7 @@ std::int64_t days_from_civil(int year, int month, int day) {
     return era * 146097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719468;
 }
 
-std::int64_t instant_of_datetime(py::handle object, const char* argument) {
+std::int64_t instant_of_datetime(py::handle object, Argument argument) {
     const py::object offset = object.attr("utcoffset")();
     if (offset.is_none()) {
         throw InvalidArgument(std::string(argument) + " must be an aware datetime, got a naive one: " + shown(object));
@@ -172,17 +79,14 @@ std::int64_t instant_of_datetime(py::handle object, const char* argument) {
         std::to_string(given));
 }
 
-std::string at_index(const char* argument, std::size_t i) {
-    return std::string(argument) + "[" + std::to_string(i) + "]";
-}
-
 // Elements of a buffer.
 template <class Value>
 std::int64_t signed_word(Value value, const char* argument, std::size_t i) {
     if constexpr (std::is_same_v<Value, std::uint64_t>) {
         if (value > static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max())) {
             throw InvalidArgument(
-                at_index(argument, i) + " must fit in a signed 64-bit integer, got " + std::to_string(value));
+                std::string(Argument(argument, i)) + " must fit in a signed 64-bit integer, got " +
+                std::to_string(value));
         }
     }
     return static_cast<std::int64_t>(value);
@@ -190,7 +94,7 @@ std::int64_t signed_word(Value value, const char* argument, std::size_t i) {
 
 double finite(double value, const char* argument, std::size_t i) {
     if (!std::isfinite(value))
-        throw InvalidArgument(at_index(argument, i) + " must be finite, got " + std::to_string(value));
+        throw InvalidArgument(std::string(Argument(argument, i)) + " must be finite, got " + engagehub::shown(value));
     return value;
 }
 
@@ -210,8 +114,30 @@ py::tuple as_tuple(py::handle object, const char* argument) {
     return py::reinterpret_steal<py::tuple>(tuple);
 }
 
-bool is_scalar(py::handle object) {
-    return is_integer(object) || PyFloat_Check(object.ptr()) || PyBool_Check(object.ptr());
+bool is_number(py::handle object) { return is_integer(object) || is_float(object) || PyBool_Check(object.ptr()); }
+
+// The classes of what has no order that two arguments could share: sets, dicts, and the views of dicts. Never released:
+// batches may be made as long as the interpreter runs.
+PyObject*& unordered_classes() {
+    static PyObject* classes = nullptr;
+    return classes;
+}
+
+bool is_unordered(py::handle object) {
+    if (PyList_CheckExact(object.ptr()) || PyTuple_CheckExact(object.ptr())) return false;
+    const int answer = PyObject_IsInstance(object.ptr(), unordered_classes());
+    if (answer < 0) throw py::error_already_set();
+    return answer != 0;
+}
+
+// What pairs with items.
+py::tuple as_ordered_tuple(py::handle object, const char* argument) {
+    if (is_unordered(object)) {
+        throw InvalidType(
+            std::string(argument) + " must be a sequence or an array, whose order is that of the items, got " +
+            type_name(object));
+    }
+    return as_tuple(object, argument);
 }
 
 }  // namespace
@@ -221,8 +147,28 @@ void import_datetime() {
     if (PyDateTimeAPI == nullptr) throw py::error_already_set();
 }
 
-std::int64_t instant(py::handle object, const char* argument) {
-    if (PyFloat_Check(object.ptr())) return instant_of_seconds(PyFloat_AS_DOUBLE(object.ptr()), object, argument);
+void import_collections() {
+    const py::module_ abc = py::module_::import("collections.abc");
+    unordered_classes() = py::make_tuple(abc.attr("Set"), abc.attr("Mapping"), abc.attr("MappingView")).release().ptr();
+}
+
+bool is_for_all(py::handle object) {
+    return object.is_none() || is_number(object) || PyObject_HasAttrString(object.ptr(), "utcoffset") != 0;
+}
+
+void require_order(py::handle items, const char* argument, py::handle values, const char* values_argument) {
+    if (is_for_all(values) || !is_unordered(items)) return;
+    throw InvalidType(
+        std::string(argument) + " must be a sequence or an array where " + values_argument +
+        " has a value for each, got " + type_name(items));
+}
+
+std::int64_t instant(py::handle object, Argument argument) {
+    if (is_float(object)) {
+        const double seconds = PyFloat_AsDouble(object.ptr());
+        if (seconds == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+        return instant_of_seconds(seconds, object, argument);
+    }
     if (is_integer(object)) {
         const std::int64_t whole = integer(object, argument);
         instant_of_seconds(static_cast<double>(whole), object, argument);
@@ -234,7 +180,7 @@ std::int64_t instant(py::handle object, const char* argument) {
 }
 
 ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too, Integers integers) {
-    if (auto buffer = BufferView::of(object, argument)) {
+    if (auto buffer = BufferView::of(object, argument, Elements::kIntegers)) {
         size_ = buffer->size();
         if (size_ != 0) kind_ = engagehub::ItemKind::kInteger;
         if (integers == Integers::kBorrowed && buffer->integers() != nullptr) {
@@ -243,16 +189,7 @@ ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too, In
             return;
         }
         copies_.reserve(size_);
-        buffer->each(
-            [&](auto value, std::size_t i) {
-                using Value = decltype(value);
-                if constexpr (std::is_floating_point_v<Value>) {
-                    throw InvalidType(std::string(argument) + " must be a buffer of integers, got one of floats");
-                } else {
-                    copies_.push_back(signed_word(value, argument, i));
-                }
-            },
-            argument);
+        buffer->each_integer([&](auto value, std::size_t i) { copies_.push_back(signed_word(value, argument, i)); });
         numbers_ = copies_.data();
         return;
     }
@@ -262,15 +199,14 @@ ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too, In
     for (std::size_t i = 0; i < size_; ++i) {
         const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
         if (i + kAhead < size_) engagehub::prefetch(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i + kAhead)));
-        const std::string where = kind_ == engagehub::ItemKind::kNone ? at_index(argument, i) : std::string();
-        const auto view = item(element, where.empty() ? argument : where.c_str(), bytes_too);
+        const auto view = item(element, Argument(argument, i), bytes_too);
         if (kind_ == engagehub::ItemKind::kNone) {
             if (view.kind == engagehub::ItemKind::kText)
                 texts_.reserve(size_);
             else
                 copies_.reserve(size_);
         }
-        engagehub::require_kind(kind_, view.kind, argument);
+        if (kind_ != view.kind) engagehub::require_kind(kind_, view.kind, std::string(Argument(argument, i)).c_str());
         if (view.kind == engagehub::ItemKind::kText) {
             texts_.push_back(view.text);
         } else {
@@ -302,12 +238,11 @@ bool HashBatch::hash_all(
     const bool is_text = PyUnicode_CheckExact(objects[0]);
     PyTypeObject* const type = is_text ? &PyUnicode_Type : &PyLong_Type;
     hashes_.reserve(size);
-    const std::string first = at_index(argument, 0);
     const bool is_uniform = hash.dispatch([&](auto hash_of) {
         for (std::size_t i = 0; i < size; ++i) {
             if (i + kAhead < size) engagehub::prefetch(objects[i + kAhead]);
             if (Py_TYPE(objects[i]) != type) return false;
-            const char* name = i == 0 ? first.c_str() : argument;
+            const Argument name(argument, i);
             hashes_.push_back(is_text ? hash_of(text(objects[i], name)) : hash_of(exact_integer(objects[i], name)));
         }
         return true;
@@ -317,20 +252,20 @@ bool HashBatch::hash_all(
     return true;
 }
 
-NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t size) {
-    if (is_scalar(object)) {
+NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t size)
+    : argument_(argument), is_for_all_(is_number(object)) {
+    if (is_for_all_) {
         values_.assign(1, number(object, argument));
         return;
     }
-    if (auto buffer = BufferView::of(object, argument)) {
+    if (auto buffer = BufferView::of(object, argument, Elements::kReals)) {
         if (buffer->size() != size) refuse_length(argument, size, buffer->size());
         values_.reserve(size);
         buffer->each(
-            [&](auto value, std::size_t i) { values_.push_back(finite(static_cast<double>(value), argument, i)); },
-            argument);
+            [&](auto value, std::size_t i) { values_.push_back(finite(static_cast<double>(value), argument, i)); });
         return;
     }
-    const py::tuple tuple = as_tuple(object, argument);
+    const py::tuple tuple = as_ordered_tuple(object, argument);
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     values_.reserve(size);
     for (std::size_t i = 0; i < size; ++i) {
@@ -338,95 +273,87 @@ NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t si
         values_.push_back(
             PyFloat_CheckExact(element.ptr()) && std::isfinite(PyFloat_AS_DOUBLE(element.ptr()))
                 ? PyFloat_AS_DOUBLE(element.ptr())
-                : number(element, at_index(argument, i).c_str()));
+                : number(element, Argument(argument, i)));
     }
 }
 
 ExactBatch::ExactBatch(py::handle object, const char* argument) {
-    if (auto buffer = BufferView::of(object, argument)) {
+    if (auto buffer = BufferView::of(object, argument, Elements::kReals)) {
         values_.reserve(buffer->size());
-        buffer->each(
-            [&](auto value, std::size_t i) {
-                if constexpr (std::is_floating_point_v<decltype(value)>) {
-                    values_.emplace_back(finite(value, argument, i));
-                } else {
-                    values_.emplace_back(signed_word(value, argument, i));
-                }
-            },
-            argument);
+        buffer->each([&](auto value, std::size_t i) {
+            if constexpr (std::is_floating_point_v<decltype(value)>) {
+                values_.emplace_back(finite(value, argument, i));
+            } else {
+                values_.emplace_back(signed_word(value, argument, i));
+            }
+        });
         return;
     }
-    const py::tuple tuple = as_tuple(object, argument);
+    const py::tuple tuple = as_ordered_tuple(object, argument);
     values_.reserve(tuple.size());
     for (std::size_t i = 0; i < tuple.size(); ++i) {
         const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
         const auto digits = PyLong_CheckExact(element.ptr()) ? two_digits(element.ptr()) : std::nullopt;
-        values_.push_back(digits ? Exact(*digits) : exact(element, at_index(argument, i).c_str()));
+        values_.push_back(digits ? Exact(*digits) : exact(element, Argument(argument, i)));
     }
 }
 
-InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t size) {
-    if (is_scalar(object) || PyObject_HasAttrString(object.ptr(), "utcoffset") != 0) {
+InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t size)
+    : is_for_all_(!object.is_none() && is_for_all(object)) {
+    if (is_for_all_) {
         values_.assign(1, instant(object, argument));
         return;
     }
     values_.reserve(size);
-    if (auto buffer = BufferView::of(object, argument)) {
+    if (auto buffer = BufferView::of(object, argument, Elements::kReals)) {
         if (buffer->size() != size) refuse_length(argument, size, buffer->size());
-        buffer->each(
-            [&](auto value, std::size_t i) {
-                const auto seconds = static_cast<double>(value);
-                if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
-                    throw InvalidArgument(
-                        at_index(argument, i) + " must be Unix seconds between the years 1 and 9999, got " +
-                        std::to_string(seconds));
-                }
-                if constexpr (std::is_floating_point_v<decltype(value)>) {
-                    values_.push_back(static_cast<std::int64_t>(std::llround(seconds * 1e6)));
-                } else {
-                    values_.push_back(static_cast<std::int64_t>(value) * 1'000'000);
-                }
-            },
-            argument);
+        buffer->each([&](auto value, std::size_t i) {
+            const auto seconds = static_cast<double>(value);
+            if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
+                throw InvalidArgument(
+                    std::string(Argument(argument, i)) + " must be Unix seconds between the years 1 and 9999, got " +
+                    engagehub::shown(seconds));
+            }
+            if constexpr (std::is_floating_point_v<decltype(value)>) {
+                values_.push_back(static_cast<std::int64_t>(std::llround(seconds * 1e6)));
+            } else {
+                values_.push_back(static_cast<std::int64_t>(value) * 1'000'000);
+            }
+        });
         return;
     }
-    const py::tuple tuple = as_tuple(object, argument);
+    const py::tuple tuple = as_ordered_tuple(object, argument);
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     for (std::size_t i = 0; i < size; ++i) {
-        values_.push_back(instant(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), argument));
+        values_.push_back(instant(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), Argument(argument, i)));
     }
 }
 
-NaturalBatch::NaturalBatch(py::handle object, const char* argument, std::size_t size) {
-    if (is_scalar(object)) {
-        values_.assign(1, natural(object, argument));
+UnsignedBatch::UnsignedBatch(py::handle object, const char* argument, std::size_t size) {
+    if (is_number(object)) {
+        values_.assign(1, unsigned_word(object, argument));
         return;
     }
     values_.reserve(size);
-    if (auto buffer = BufferView::of(object, argument)) {
+    if (auto buffer = BufferView::of(object, argument, Elements::kIntegers)) {
         if (buffer->size() != size) refuse_length(argument, size, buffer->size());
-        buffer->each(
-            [&](auto value, std::size_t i) {
-                using Value = decltype(value);
-                if constexpr (std::is_floating_point_v<Value>) {
-                    throw InvalidType(std::string(argument) + " must be a buffer of integers, got one of floats");
-                } else {
-                    if constexpr (std::is_signed_v<Value>) {
-                        if (value < 0)
-                            throw InvalidArgument(
-                                at_index(argument, i) + " must be at least 0, got " + std::to_string(value));
-                    }
-                    values_.push_back(static_cast<std::uint64_t>(value));
+        buffer->each_integer([&](auto value, std::size_t i) {
+            if constexpr (std::is_signed_v<decltype(value)>) {
+                if (value < 0) {
+                    throw InvalidArgument(
+                        std::string(Argument(argument, i)) + " must be between 0 and 2^64 - 1, got " +
+                        std::to_string(value));
                 }
-            },
-            argument);
+            }
+            values_.push_back(static_cast<std::uint64_t>(value));
+        });
         return;
     }
-    const py::tuple tuple = as_tuple(object, argument);
+    const py::tuple tuple = as_ordered_tuple(object, argument);
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     for (std::size_t i = 0; i < size; ++i) {
-        values_.push_back(
-            natural(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), at_index(argument, i).c_str()));
+        const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
+        values_.push_back(unsigned_word(element, Argument(argument, i)));
     }
 }
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include <engagehub/base/item.hpp>
 #include <engagehub/sketch/item_hash.hpp>
 
+#include "argument.hpp"
 #include "long_digits.hpp"
 
 namespace convert {
@@ -39,6 +41,17 @@ inline std::string shown(py::handle object) {
     return text;
 }
 
+// Whether a class of that name is among those that the object's class comes from. NumPy isn't imported to be asked: it
+// may be absent, and an import would run Python code.
+inline bool has_base(py::handle object, const char* name) {
+    PyObject* order = Py_TYPE(object.ptr())->tp_mro;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(order); ++i) {
+        const auto* base = reinterpret_cast<PyTypeObject*>(PyTuple_GET_ITEM(order, i));
+        if (std::strcmp(base->tp_name, name) == 0) return true;
+    }
+    return false;
+}
+
 // Makes room for an error of ours; any other than the expected one is the caller's own and goes on to him.
 inline void clear_expected(PyObject* type) {
     if (PyErr_Occurred() != nullptr && PyErr_ExceptionMatches(type) == 0) throw py::error_already_set();
@@ -46,7 +59,7 @@ inline void clear_expected(PyObject* type) {
 }
 
 // The UTF-8 of a str, borrowed: valid while the str lives. A lone surrogate is refused.
-inline std::string_view text(py::handle object, const char* argument) {
+inline std::string_view text(py::handle object, Argument argument) {
     if (PyUnicode_IS_COMPACT_ASCII(object.ptr())) {  // its own bytes, without a call
         const auto* data = reinterpret_cast<const char*>(PyUnicode_1BYTE_DATA(object.ptr()));
         return {data, static_cast<std::size_t>(PyUnicode_GET_LENGTH(object.ptr()))};
@@ -66,8 +79,11 @@ inline bool is_integer(py::handle object) {
     return PyIndex_Check(object.ptr()) && !PySequence_Check(object.ptr());
 }
 
+// A float, or one of NumPy's of any size.
+inline bool is_float(py::handle object) { return PyFloat_Check(object.ptr()) || has_base(object, "numpy.floating"); }
+
 // REQUIRES: an int, and no bool.
-inline std::int64_t exact_integer(py::handle object, const char* argument) {
+inline std::int64_t exact_integer(py::handle object, Argument argument) {
     if (const auto value = two_digits(object.ptr())) return *value;
     int overflow = 0;
     const long long value = PyLong_AsLongLongAndOverflow(object.ptr(), &overflow);
@@ -78,26 +94,28 @@ inline std::int64_t exact_integer(py::handle object, const char* argument) {
     return value;
 }
 
-inline std::int64_t integer(py::handle object, const char* argument) {
-    if (!PyLong_Check(object.ptr())) {
-        PyObject* index = is_integer(object) ? PyNumber_Index(object.ptr()) : nullptr;
-        if (index == nullptr) {
-            clear_expected(PyExc_TypeError);
-            throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
-        }
-        return integer(py::reinterpret_steal<py::object>(index), argument);
+// The int that an object is or stands for.
+inline py::object whole(py::handle object, Argument argument) {
+    PyObject* index = is_integer(object) ? PyNumber_Index(object.ptr()) : nullptr;
+    if (index == nullptr) {
+        clear_expected(PyExc_TypeError);
+        throw engagehub::InvalidType(std::string(argument) + " must be int, got " + type_name(object));
     }
-    if (PyBool_Check(object.ptr())) throw engagehub::InvalidType(std::string(argument) + " must be int, got bool");
-    return exact_integer(object, argument);
+    return py::reinterpret_steal<py::object>(index);
+}
+
+inline std::int64_t integer(py::handle object, Argument argument) {
+    if (PyLong_CheckExact(object.ptr())) return exact_integer(object, argument);
+    return exact_integer(whole(object, argument), argument);
 }
 
 // int or float, not bool, NaN or infinite.
-inline double number(py::handle object, const char* argument) {
+inline double number(py::handle object, Argument argument) {
     double value = 0;
     if (PyFloat_CheckExact(object.ptr())) {
         value = PyFloat_AS_DOUBLE(object.ptr());
     } else {
-        if (!(PyFloat_Check(object.ptr()) || is_integer(object))) {
+        if (!is_float(object) && !is_integer(object)) {
             throw engagehub::InvalidType(std::string(argument) + " must be int or float, got " + type_name(object));
         }
         value = PyFloat_AsDouble(object.ptr());
@@ -113,7 +131,7 @@ inline double number(py::handle object, const char* argument) {
 }
 
 // A member or an item: int or str; bytes too where a sketch asks.
-inline engagehub::ItemView item(py::handle object, const char* argument, bool bytes_too = false) {
+inline engagehub::ItemView item(py::handle object, Argument argument, bool bytes_too = false) {
     if (PyUnicode_Check(object.ptr())) return engagehub::ItemView::of(text(object, argument));
     if (PyLong_CheckExact(object.ptr())) return engagehub::ItemView::of(exact_integer(object, argument));
     if (is_integer(object)) return engagehub::ItemView::of(integer(object, argument));
@@ -132,12 +150,13 @@ inline py::object to_python(const engagehub::ItemView& item) {
     return py::str(item.text.data(), item.text.size());
 }
 
-// Once, when the module is imported: an import later on would run Python code in the middle of a call, and on a thread
-// that may be stopped there because the interpreter ends.
+// Once each, when the module is imported: an import later on would run Python code in the middle of a call, and on a
+// thread that may be stopped there because the interpreter ends.
 void import_datetime();
+void import_collections();
 
 // Unix seconds as int or float, or an aware datetime, to whole microseconds between the years 1 and 9999.
-std::int64_t instant(py::handle object, const char* argument = "at");
+std::int64_t instant(py::handle object, Argument argument = "at");
 
 inline double seconds(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
 
@@ -203,20 +222,35 @@ private:
     std::vector<std::uint64_t> hashes_;
 };
 
+// Whether an argument of a batch is one value for all items, rather than one for each.
+bool is_for_all(py::handle object);
+
+// Refuses sets, dicts and their views as items where other arguments have a value for each: nobody could tell which.
+// Those themselves are refused as such values by the batches below. THROWS: InvalidType.
+void require_order(py::handle items, const char* argument, py::handle values, const char* values_argument);
+
 // Finite numbers from a scalar (repeated), a sequence, or a contiguous buffer of any real type.
 class NumberBatch {
 public:
     NumberBatch(py::handle object, const char* argument, std::size_t size);
     double operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+    // Calls require(value, name) for each, which throws what is wrong with it.
+    template <class Require>
+    void require_each(const Require& require) const {
+        if (is_for_all_) return require(values_[0], Argument(argument_));
+        for (std::size_t i = 0; i < values_.size(); ++i) require(values_[i], Argument(argument_, i));
+    }
 
 private:
+    const char* argument_;
+    bool is_for_all_;
     std::vector<double> values_;
 };
 
 // An int of 64 bits as it is, or a finite float.
 using Exact = std::variant<std::int64_t, double>;
 
-inline Exact exact(py::handle object, const char* argument) {
+inline Exact exact(py::handle object, Argument argument) {
     if (PyLong_CheckExact(object.ptr())) return exact_integer(object, argument);
     if (is_integer(object)) return integer(object, argument);
     return number(object, argument);
@@ -239,19 +273,36 @@ public:
     InstantBatch(py::handle object, const char* argument, std::size_t size);
     static InstantBatch repeated(std::int64_t micros) { return InstantBatch(micros); }
     std::size_t size() const { return values_.size(); }
-    // REQUIRES: size() > 0.
-    std::int64_t newest() const { return *std::max_element(values_.begin(), values_.end()); }
+    // The newest one, and its name. REQUIRES: size() > 0.
+    std::pair<std::int64_t, Argument> newest() const {
+        const auto newest = std::max_element(values_.begin(), values_.end());
+        if (is_for_all_) return {*newest, "at"};
+        return {*newest, Argument("at", static_cast<std::size_t>(newest - values_.begin()))};
+    }
     std::int64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
 
 private:
-    explicit InstantBatch(std::int64_t micros) : values_{micros} {}
+    explicit InstantBatch(std::int64_t micros) : is_for_all_(true), values_{micros} {}
+    bool is_for_all_;
     std::vector<std::int64_t> values_;
 };
 
-// Integers of at least 0 from a scalar (repeated), a sequence, or a contiguous buffer of an integer type.
-class NaturalBatch {
+// An integer from 0 to 2^64 - 1.
+inline std::uint64_t unsigned_word(py::handle object, Argument argument) {
+    const py::object given = whole(object, argument);
+    const unsigned long long value = PyLong_AsUnsignedLongLong(given.ptr());
+    if (value == static_cast<unsigned long long>(-1) && PyErr_Occurred() != nullptr) {
+        clear_expected(PyExc_OverflowError);
+        throw engagehub::InvalidArgument(
+            std::string(argument) + " must be between 0 and 2^64 - 1, got " + shown(object));
+    }
+    return value;
+}
+
+// Integers from 0 to 2^64 - 1 from a scalar (repeated), a sequence, or a contiguous buffer of an integer type.
+class UnsignedBatch {
 public:
-    NaturalBatch(py::handle object, const char* argument, std::size_t size);
+    UnsignedBatch(py::handle object, const char* argument, std::size_t size);
     std::uint64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
 
 private:
@@ -259,7 +310,7 @@ private:
 };
 
 // An integer of at least 0.
-inline std::uint64_t natural(py::handle object, const char* argument) {
+inline std::uint64_t natural(py::handle object, Argument argument) {
     const std::int64_t value = integer(object, argument);
     if (value < 0)
         throw engagehub::InvalidArgument(std::string(argument) + " must be at least 0, got " + std::to_string(value));

@@ -26,7 +26,7 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
             const std::int64_t at = sketch.change_instant(or_none(bound[2]));
             sketch.guarded.with([&](EitherSketch& native) { native.decayed().add(item, weight, at); });
         } else {
-            const std::uint64_t weight = bound[1] == nullptr ? 1 : convert::natural(bound[1], "weight");
+            const std::uint64_t weight = bound[1] == nullptr ? 1 : convert::unsigned_word(bound[1], "weight");
             sketch.change_instant(or_none(bound[2]));
             sketch.guarded.with([&](EitherSketch& native) { native.plain().add(item, weight); });
         }
@@ -61,7 +61,7 @@ Parameters
 item : int, str or bytes
     Of the kind of the items before it; bytes count as the text of which they are the UTF-8.
 weight : int, default 1
-    How often, 0 or more; 0 changes nothing. With a half-life also a float, up to 2 ** 53.
+    How often, 0 to 2 ** 64 - 1; 0 changes nothing. With a half-life also a float, up to 2 ** 53.
 at : int, float, datetime or None, default None
     When it happened; None is now. A late event counts with the weight that is left of it. Without a half-life it makes
     no difference.

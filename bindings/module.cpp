@@ -51,6 +51,7 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     py::options options;
     options.disable_function_signatures();
     convert::import_datetime();
+    convert::import_collections();
     SystemTime::remember();
 #ifndef _WIN32
     pthread_atfork(nullptr, nullptr, [] { ++fork_generation; });

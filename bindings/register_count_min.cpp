@@ -59,14 +59,17 @@ std::unique_ptr<Sketch> sketch_of_bytes(py::handle data, py::handle key, py::obj
 }
 
 void update(Sketch& self, py::handle items, py::handle weights, py::handle at) {
+    convert::require_order(items, "items", weights, "weights");
+    convert::require_order(items, "items", at, "at");
     const convert::HashBatch batch(items, "items", self.hash);
     if (self.decays) {
         const convert::NumberBatch values(weights, "weights", batch.size());
+        values.require_each(engagehub::decayed_sum::require_weight<convert::Argument>);
         const convert::InstantBatch instants = self.change_instants(at, batch.size());
         self.guarded.with_released(
             [&](EitherSketch& native) { native.decayed().update(batch, values, instants, batch.size()); });
     } else {
-        const convert::NaturalBatch counts(weights, "weights", batch.size());
+        const convert::UnsignedBatch counts(weights, "weights", batch.size());
         self.change_instants(at, batch.size());
         self.guarded.with_released([&](EitherSketch& native) { native.plain().update(batch, counts, batch.size()); });
     }
@@ -146,9 +149,9 @@ void register_count_min(py::module_& module) {
 Parameters
 ----------
 items : sequence of int, str or bytes, or integer array
-    All of one kind. An array of 64-bit integers is read where it is, so other threads shouldn't write to it meanwhile.
+    All of one kind; a set only with one weight and one instant for all. An array of 64-bit integers is read where it is, so other threads shouldn't write to it meanwhile.
 weights : int, sequence of int or integer array, default 1
-    One for all, or as many as items. With a half-life also floats.
+    One for all, or as many as items: 0 to 2 ** 64 - 1, or with a half-life also floats, up to 2 ** 53.
 at : instant, sequence of instants, array of seconds or None, default None
     One for all, or as many as items; None is now. Without a half-life it makes no difference.
 

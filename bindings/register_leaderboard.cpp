@@ -124,10 +124,12 @@ std::unique_ptr<Board> board_of_snapshot(
 
 void update(Board& board, py::handle members, py::handle points, py::handle at) {
     count_applied([&](std::size_t& done) {
+        convert::require_order(members, "members", points, "points");
+        convert::require_order(members, "members", at, "at");
         const convert::ItemBatch items(members, "members");
         const convert::NumberBatch values(points, "points", items.size());
         const auto instants = board.clock.change_instants(at, items.size());
-        for (std::size_t i = 0; i < items.size(); ++i) Leaderboard::require_points(values[i], "points");
+        values.require_each(Leaderboard::require_points<convert::Argument>);
         board.guarded.with_released([&](Leaderboard& native) {
             engagehub::ItemKind held = native.kind();
             if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");

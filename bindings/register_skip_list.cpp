@@ -22,9 +22,10 @@ using namespace ranking;
 
 void update(RankedList& list, py::handle members, py::handle scores) {
     count_applied([&](std::size_t& done) {
+        convert::require_order(members, "members", scores, "scores");
         const convert::ItemBatch items(members, "members");
         const convert::NumberBatch values(scores, "scores", items.size());
-        for (std::size_t i = 0; i < items.size(); ++i) engagehub::Leaderboard::require_points(values[i], "scores");
+        values.require_each(engagehub::Leaderboard::require_points<convert::Argument>);
         list.guarded.with_released([&](RankedMap& map) {
             engagehub::ItemKind held = map.kind();
             if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");

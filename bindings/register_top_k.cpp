@@ -209,8 +209,11 @@ void register_top_k(py::module_& module) {
         .def(
             "update",
             [](PyTopK& self, py::handle items, py::handle weights, py::handle at) {
+                convert::require_order(items, "items", weights, "weights");
+                convert::require_order(items, "items", at, "at");
                 const convert::ItemBatch batch(items, "items", true);
                 const convert::NumberBatch values(weights, "weights", batch.size());
+                values.require_each(engagehub::decayed_sum::require_weight<convert::Argument>);
                 const convert::InstantBatch instants = self.change_instants(at, batch.size());
                 self.guarded.with_released([&](TopK& native) { native.update(batch, values, instants, batch.size()); });
             },
@@ -220,9 +223,9 @@ void register_top_k(py::module_& module) {
 Parameters
 ----------
 items : sequence of int, str or bytes, or integer array
-    All of one kind.
+    All of one kind; a set only with one weight and one instant for all.
 weights : number, sequence of numbers or array, default 1.0
-    One for all, or as many as items.
+    One for all, or as many as items; from 0 to 2 ** 53.
 at : instant, sequence of instants, array of seconds or None, default None
     One for all, or as many as items; None is now.
 

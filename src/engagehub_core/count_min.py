@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from engagehub_core import _native
 from engagehub_core.copying import Copied
-from engagehub_core.durations import parse_duration
+from engagehub_core.durations import parse_optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from engagehub_core._native import _BytesLike
 
 __all__ = ["CountMinSketch"]
-
-
-def _skew(max_skew: str | float | timedelta | None) -> int | None:
-    return None if max_skew is None else parse_duration(max_skew, "max_skew")
 
 
 class CountMinSketch(Copied, _native.CountMinSketch):
@@ -94,8 +90,8 @@ class CountMinSketch(Copied, _native.CountMinSketch):
         max_skew: str | float | timedelta | None = "5m",
         key: _BytesLike | None = None,
     ) -> None:
-        micros = 0 if half_life is None else parse_duration(half_life, "half_life")
-        super().__init__(width, depth, cell_bits, micros, clock, _skew(max_skew), key)
+        micros = parse_optional(half_life, "half_life") or 0
+        super().__init__(width, depth, cell_bits, micros, clock, parse_optional(max_skew, "max_skew"), key)
 
     @classmethod
     def from_error(cls, error: float, confidence: float = 0.99, **options: Any) -> Self:
@@ -179,7 +175,7 @@ class CountMinSketch(Copied, _native.CountMinSketch):
         >>> CountMinSketch.from_bytes(counts.to_bytes()) == counts
         True
         """
-        return cls._of(_native.CountMinSketch._from_bytes(data, key, clock, _skew(max_skew)))
+        return cls._of(_native.CountMinSketch._from_bytes(data, key, clock, parse_optional(max_skew, "max_skew")))
 
     def copy(self) -> Self:
         """Return an independent copy with the same clock.

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from engagehub_core import _native
-from engagehub_core.durations import parse_duration
-from engagehub_core.windows import Window, asked, micros_or_none
+from engagehub_core.durations import parse_duration, parse_optional
+from engagehub_core.windows import Window, asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,13 +100,13 @@ class DistinctWindow(Window, _native.DistinctWindow):
     ) -> None:
         super().__init__(
             parse_duration(span, "span"),
-            micros_or_none(resolution, "resolution"),
+            parse_optional(resolution, "resolution"),
             p,
             hash,
             ints,
             key,
             clock,
-            micros_or_none(max_skew, "max_skew"),
+            parse_optional(max_skew, "max_skew"),
         )
 
     def estimate(self, window: Duration | None = None, at: float | datetime | None = None) -> float:
@@ -298,7 +298,7 @@ class DistinctWindow(Window, _native.DistinctWindow):
         >>> DistinctWindow.from_bytes(window.to_bytes()) == window
         True
         """
-        return cls._of(_native.DistinctWindow._from_bytes(data, key, clock, micros_or_none(max_skew, "max_skew")))
+        return cls._of(_native.DistinctWindow._from_bytes(data, key, clock, parse_optional(max_skew, "max_skew")))
 
     @classmethod
     def _of(cls, native: _native.DistinctWindow) -> Self:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from datetime import timedelta
 
 from engagehub_core.errors import InvalidArgument, InvalidType
 
-__all__ = ["format_duration", "parse_duration"]
+__all__ = ["format_duration", "parse_duration", "parse_optional"]
 
 _UNITS = {
     "us": 1,
@@ -30,7 +31,8 @@ def parse_duration(value: str | float | timedelta, argument: str = "duration", l
     Parameters
     ----------
     value : str, int, float or datetime.timedelta
-        Text is a number and a unit of us, ms, s, m, h, d or w, such as ``"7d"`` or ``"1.5h"``; a number is seconds.
+        Text is a number and a unit of us, ms, s, m, h, d or w, such as ``"7d"`` or ``"1.5h"``; a number, NumPy's too,
+        is seconds.
     argument : str, default "duration"
         The name that an error shows.
     longest : int, default a hundred years
@@ -63,8 +65,9 @@ def parse_duration(value: str | float | timedelta, argument: str = "duration", l
         micros = float(match[1]) * _UNITS[match[2]]
     elif isinstance(value, timedelta):
         micros = value // timedelta(microseconds=1)
-    elif isinstance(value, (int, float)) and not isinstance(value, bool):
-        micros = _micros_of(value) if abs(value) <= longest else math.inf
+    elif _is_number(value):
+        seconds = value if isinstance(value, int) else float(value)  # an int may be too long for a float
+        micros = _micros_of(seconds) if abs(seconds) <= longest else math.inf
     else:
         message = f"{argument} must be seconds, a timedelta or text such as '7d', got {type(value).__name__}"
         raise InvalidType(message)
@@ -80,6 +83,42 @@ def _micros_of(seconds: float) -> float:
     whole = math.floor(seconds)
     part = (seconds - whole) * 1e6
     return whole * _UNITS["s"] + round(part) if whole else part
+
+
+def parse_optional(value: str | float | timedelta | None, argument: str = "duration") -> int | None:
+    """Return a positive duration in whole microseconds, or None for None.
+
+    Parameters
+    ----------
+    value : str, int, float, datetime.timedelta or None
+        As :func:`parse_duration` takes it.
+    argument : str, default "duration"
+        The name that an error shows.
+
+    Returns
+    -------
+    int or None
+        Microseconds, from 1 to a hundred years.
+
+    Raises
+    ------
+    InvalidType, InvalidArgument
+        As by :func:`parse_duration`.
+
+    Examples
+    --------
+    >>> parse_optional("1h"), parse_optional(None)
+    (3600000000, None)
+    """
+    return None if value is None else parse_duration(value, argument)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, (int, float)):
+        return not isinstance(value, bool)
+    # NumPy's scalars, of whose classes its durations come, too: those aren't seconds.
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    return isinstance(value, numbers.Real) and kind in ("i", "u", "f")
 
 
 def format_duration(micros: int) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from engagehub_core import _native, board_json
 from engagehub_core.copying import Copied
-from engagehub_core.durations import format_duration, parse_duration
+from engagehub_core.durations import format_duration, parse_optional
 from engagehub_core.errors import InvalidType
 
 if TYPE_CHECKING:
@@ -73,11 +73,7 @@ _native.set_row_types(Ranked, Entry)
 
 def _half_life(given: str | float | timedelta | None) -> int:
     """Return it in microseconds, 0 for none."""
-    return 0 if given is None else parse_duration(given, "half_life")
-
-
-def _skew(given: str | float | timedelta | None) -> int | None:
-    return None if given is None else parse_duration(given, "max_skew")
+    return parse_optional(given, "half_life") or 0
 
 
 @cache
@@ -346,7 +342,7 @@ class Leaderboard(Copied, _native.Leaderboard):
             order,
             max_members,
             clock,
-            _skew(max_skew),
+            parse_optional(max_skew, "max_skew"),
         )
 
     @property
@@ -592,7 +588,7 @@ class Leaderboard(Copied, _native.Leaderboard):
         True
         """
         board = cls.__new__(cls)
-        _native.Leaderboard.__init__(board, data, clock, _skew(max_skew))
+        _native.Leaderboard.__init__(board, data, clock, parse_optional(max_skew, "max_skew"))
         return board
 
     def to_json(self, *, indent: int | None = None) -> str:
@@ -667,7 +663,7 @@ class Leaderboard(Copied, _native.Leaderboard):
         True
         """
         board = cls.__new__(cls)
-        _native.Leaderboard.__init__(board, *board_json.loads(text), clock, _skew(max_skew))
+        _native.Leaderboard.__init__(board, *board_json.loads(text), clock, parse_optional(max_skew, "max_skew"))
         return board
 
     def copy(self) -> Self:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engagehub_core import _native
 from engagehub_core.copying import Copied
-from engagehub_core.durations import parse_duration
+from engagehub_core.durations import parse_optional
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,10 +17,6 @@ if TYPE_CHECKING:
     from engagehub_core._native import _BytesLike
 
 __all__ = ["Growth", "Row", "TopK"]
-
-
-def _skew(max_skew: str | float | timedelta | None) -> int | None:
-    return None if max_skew is None else parse_duration(max_skew, "max_skew")
 
 
 class Row(NamedTuple):
@@ -147,9 +143,9 @@ class TopK(Copied, _native.TopK):
         clock: Callable[[], float | datetime] = time.time,
         max_skew: str | float | timedelta | None = "5m",
     ) -> None:
-        micros = 0 if half_life is None else parse_duration(half_life, "half_life")
-        longer = 0 if baseline is None else parse_duration(baseline, "baseline")
-        super().__init__(k, micros, longer, width, depth, key, clock, _skew(max_skew))
+        micros = parse_optional(half_life, "half_life") or 0
+        longer = parse_optional(baseline, "baseline") or 0
+        super().__init__(k, micros, longer, width, depth, key, clock, parse_optional(max_skew, "max_skew"))
 
     def top(self, n: int = 10, at: float | datetime | None = None) -> list[Row]:
         """Return the items with the largest estimates, the largest first.
@@ -277,7 +273,7 @@ class TopK(Copied, _native.TopK):
         >>> TopK.from_bytes(trends.to_bytes()).estimate("general")
         3.0
         """
-        return cls._of(_native.TopK._from_bytes(data, key, clock, _skew(max_skew)))
+        return cls._of(_native.TopK._from_bytes(data, key, clock, parse_optional(max_skew, "max_skew")))
 
     def copy(self) -> Self:
         """Return an independent copy with the same clock.

@@ -6,8 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from engagehub_core import _native
-from engagehub_core.durations import parse_duration
-from engagehub_core.windows import Window, asked, micros_or_none
+from engagehub_core.durations import parse_duration, parse_optional
+from engagehub_core.windows import Window, asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,9 +75,9 @@ class TotalWindow(Window, _native.TotalWindow):
     ) -> None:
         super().__init__(
             parse_duration(span, "span"),
-            micros_or_none(resolution, "resolution"),
+            parse_optional(resolution, "resolution"),
             clock,
-            micros_or_none(max_skew, "max_skew"),
+            parse_optional(max_skew, "max_skew"),
         )
 
     def total(self, window: Duration | None = None, at: float | datetime | None = None) -> float:
@@ -227,7 +227,7 @@ class TotalWindow(Window, _native.TotalWindow):
         >>> TotalWindow.from_bytes(points.to_bytes()) == points
         True
         """
-        return cls._of(_native.TotalWindow._from_bytes(data, clock, micros_or_none(max_skew, "max_skew")))
+        return cls._of(_native.TotalWindow._from_bytes(data, clock, parse_optional(max_skew, "max_skew")))
 
     @classmethod
     def _of(cls, native: _native.TotalWindow) -> Self:

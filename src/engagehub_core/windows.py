@@ -35,12 +35,7 @@ if TYPE_CHECKING:
 else:
     _Native = object
 
-__all__ = ["Window", "asked", "micros_or_none"]
-
-
-def micros_or_none(duration: Duration | None, argument: str) -> int | None:
-    """Return whole microseconds, or None for None."""
-    return None if duration is None else parse_duration(duration, argument)
+__all__ = ["Window", "asked"]
 
 
 def asked(window: Duration | None) -> int | None:

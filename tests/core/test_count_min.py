@@ -7,6 +7,7 @@ import copy
 import gc
 import math
 import pickle
+import re
 import time
 import weakref
 from datetime import UTC, datetime
@@ -190,6 +191,16 @@ def test_from_error_keeps_what_it_promises():
             CountMinSketch.from_error(error, confidence)
 
 
+def test_numbers_in_errors_are_short_and_not_rounded_to_nothing():
+    for error, shown in ((1e300, "1e+300"), (-1e-9, "-1e-09"), (1.5, "1.5")):
+        with pytest.raises(InvalidArgument, match=f"^error must be between 0 and 1, got {re.escape(shown)}$"):
+            CountMinSketch.from_error(error)
+    with pytest.raises(InvalidArgument, match=r"at most 2\^27 cells, got 1e-12 and 0\.5$"):
+        CountMinSketch.from_error(1e-12, 0.5)
+    with pytest.raises(InvalidArgument, match=r"^weights\[1\] must be between 0 and 2\^53, got 1e\+300$"):
+        CountMinSketch(half_life=1).update(["a", "b"], [1, 1e300], at=0)
+
+
 def test_weights_come_in_every_form_of_integers():
     numpy = pytest.importorskip("numpy")
     expected = CountMinSketch()
@@ -205,7 +216,7 @@ def test_weights_come_in_every_form_of_integers():
         assert counts == expected
 
 
-@pytest.mark.parametrize("weight", [-1, 1.5, 1.0, True, None, "1", 2**63, float("nan")])
+@pytest.mark.parametrize("weight", [-1, 1.5, 1.0, True, None, "1", 2**64, float("nan")])
 def test_a_bad_weight_is_refused_and_changes_nothing(weight):
     counts = CountMinSketch()
     counts.add("general", 3)

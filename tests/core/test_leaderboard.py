@@ -216,7 +216,7 @@ def test_one_board_keeps_to_one_kind_of_member():
     board.add("ada", 1, at=0)
     with pytest.raises(InvalidType, match="member must be str as all before it, got int"):
         board.add(7, 1, at=0)
-    with pytest.raises(InvalidType, match="members must be str as all before it, got int"):
+    with pytest.raises(InvalidType, match=r"members\[1\] must be str as all before it, got int"):
         board.update(["bob", 7], 1, at=0)
     assert [row.member for row in board.top()] == ["ada"]
     board.clear()
@@ -254,11 +254,11 @@ def test_batches_refuse_arrays_that_they_would_misread():
         board.update(numpy.arange(10)[::2], 1, at=0)
     with pytest.raises(InvalidArgument, match="members must have one dimension, got 2"):
         board.update(numpy.zeros((2, 2), dtype="int64"), 1, at=0)
-    with pytest.raises(InvalidType, match="native integers or floats, got format >"):
+    with pytest.raises(InvalidType, match=r"native int8 to int64, .* got one of dtype >i8"):
         board.update(numpy.array([1], dtype=">i8"), 1, at=0)
     with pytest.raises(InvalidArgument, match=r"members\[1\] must fit in a signed 64-bit integer"):
         board.update(numpy.array([1, 2**63], dtype="uint64"), 1, at=0)
-    with pytest.raises(InvalidType, match="native integers or floats"):
+    with pytest.raises(InvalidType, match=r"native int8 to int64, .* got one of dtype bool"):
         board.update(numpy.array([True]), 1, at=0)
     assert len(board) == 0
 

@@ -159,7 +159,7 @@ def test_what_is_no_mapping_and_no_pairs_is_refused(scores):
 def test_scores_that_a_list_is_built_from_are_checked():
     with pytest.raises(InvalidArgument, match=r"scores\[1\] must be finite, got nan"):
         SkipList({"ada": 1, "bob": float("nan")})
-    with pytest.raises(InvalidType, match="members must be str as all before it, got int"):
+    with pytest.raises(InvalidType, match=r"members\[1\] must be str as all before it, got int"):
         SkipList({"ada": 1, 2: 2})
 
 

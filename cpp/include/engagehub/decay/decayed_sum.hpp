@@ -15,6 +15,7 @@
 #include <string>
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/decay/scaled.hpp>
 
@@ -25,10 +26,11 @@ inline constexpr std::uint64_t kMostAdditions = std::uint64_t{1} << 62U;
 // How far, in halvings, the exponent may lag behind the newest weight: no sum overflows then.
 inline constexpr std::int64_t kMostDistance = 512;
 
-// THROWS: InvalidArgument.
-inline void require_weight(double weight, const char* argument) {
+// The name of the argument is whatever a std::string can be made of. THROWS: InvalidArgument.
+template <class Name>
+void require_weight(double weight, const Name& argument) {
     if (!(weight >= 0.0 && weight <= kMostWeight)) {
-        throw InvalidArgument(std::string(argument) + " must be between 0 and 2^53, got " + std::to_string(weight));
+        throw InvalidArgument(std::string(argument) + " must be between 0 and 2^53, got " + shown(weight));
     }
 }
 inline void require_room(std::uint64_t additions, std::uint64_t more) {

@@ -22,6 +22,7 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
+#include <engagehub/base/shown.hpp>
 
 namespace engagehub {
 
@@ -57,8 +58,7 @@ public:
         require(view.member.kind != ItemKind::kNone, "member must be int or str");
         require(view.community.kind != ItemKind::kNone, "community must be int or str");
         require(view.data.kind != ItemKind::kInteger, "data must be str");
-        if (!std::isfinite(view.value))
-            throw InvalidArgument("value must be finite, got " + std::to_string(view.value));
+        if (!std::isfinite(view.value)) throw InvalidArgument("value must be finite, got " + shown(view.value));
         std::size_t bytes = 0;
         for (std::size_t i = 0; i < kFields; ++i) {
             if (fields[i]->text.size() > kMaxFieldBytes) {

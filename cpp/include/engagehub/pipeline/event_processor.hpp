@@ -27,6 +27,7 @@
 #include <vector>
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/pipeline/event.hpp>
 #include <engagehub/pipeline/wake_gate.hpp>
 #include <engagehub/queue/event_count.hpp>
@@ -353,12 +354,10 @@ private:
         require_between("batch_size", config.batch_size, 1, kMaxBatchSize);
         if (!(config.flush_interval > 0 && config.flush_interval <= 86'400)) {
             throw InvalidArgument(
-                "flush_interval must be more than 0 and at most 86400 seconds, got " +
-                std::to_string(config.flush_interval));
+                "flush_interval must be more than 0 and at most 86400 seconds, got " + shown(config.flush_interval));
         }
         if (!(config.block_timeout >= 0)) {
-            throw InvalidArgument(
-                "block_timeout must be at least 0 seconds, got " + std::to_string(config.block_timeout));
+            throw InvalidArgument("block_timeout must be at least 0 seconds, got " + shown(config.block_timeout));
         }
         return config;
     }

@@ -13,7 +13,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <limits>
 #include <optional>
 #include <stdexcept>
@@ -23,6 +22,7 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/instant.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/base/slot_column.hpp>
 #include <engagehub/decay/half_life.hpp>
 #include <engagehub/ranking/leaderboard_format.hpp>
@@ -71,12 +71,13 @@ public:
     // Queries answer as of this instant: the one asked for, but never before the newest change.
     std::int64_t as_of(std::int64_t at) const { return std::max(at, newest_); }
 
-    static void require_points(double points, const char* argument) {
+    // The name of the argument is whatever a std::string can be made of. THROWS: InvalidArgument.
+    template <class Name>
+    static void require_points(double points, const Name& argument) {
         if (!(std::abs(points) <= kLargestPoints)) {
-            std::array<char, 32> given{};
-            std::snprintf(given.data(), given.size(), "%g", points);
             throw InvalidArgument(
-                std::string(argument) + " must be a finite number of at most 1e290 either way, got " + given.data());
+                std::string(argument) + " must be a finite number of at most 1e290 either way, got " +
+                engagehub::shown(points));
         }
     }
 

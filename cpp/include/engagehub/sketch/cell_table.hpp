@@ -22,6 +22,7 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/prefetch.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/sketch/row_hash.hpp>
 
 namespace engagehub {
@@ -38,16 +39,16 @@ struct TableSize {
     // 1 - confidence.
     static TableSize for_error(double error, double confidence = 0.99) {
         if (!(error > 0.0 && error < 1.0))
-            throw InvalidArgument("error must be between 0 and 1, got " + std::to_string(error));
+            throw InvalidArgument("error must be between 0 and 1, got " + engagehub::shown(error));
         if (!(confidence > 0.0 && confidence < 1.0)) {
-            throw InvalidArgument("confidence must be between 0 and 1, got " + std::to_string(confidence));
+            throw InvalidArgument("confidence must be between 0 and 1, got " + engagehub::shown(confidence));
         }
         const double width = std::ceil(kE / error);
         const double depth = std::ceil(-std::log1p(-confidence));
         if (width * depth > static_cast<double>(kMostCells)) {
             throw InvalidArgument(
-                "error and confidence must need at most 2^27 cells, got " + std::to_string(error) + " and " +
-                std::to_string(confidence));
+                "error and confidence must need at most 2^27 cells, got " + engagehub::shown(error) + " and " +
+                engagehub::shown(confidence));
         }
         return {static_cast<std::size_t>(width), static_cast<std::size_t>(depth)};
     }

@@ -28,6 +28,7 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
+#include <engagehub/base/shown.hpp>
 #include <engagehub/codec/bytes.hpp>
 #include <engagehub/sketch/distinct_estimators.hpp>
 #include <engagehub/sketch/hash_batch.hpp>
@@ -156,7 +157,7 @@ public:
     // use, reaches this state. (Their number can be above the estimate where items were chosen by their hashes.)
     Answer answer(double sigmas = 2.0) const {
         if (!(sigmas > 0.0) || !std::isfinite(sigmas)) {
-            throw InvalidArgument("sigma must be positive and finite, got " + std::to_string(sigmas));
+            throw InvalidArgument("sigma must be positive and finite, got " + shown(sigmas));
         }
         const double value = estimate();
         if (is_sparse()) return {value, static_cast<double>(tokens_.size()), most_behind_tokens(sigmas)};
