@@ -13,15 +13,19 @@
 
 #include <engagehub/queue/event_count.hpp>
 #include <engagehub/queue/mpmc_queue.hpp>
+#include <engagehub/queue/threading.hpp>
 
 namespace engagehub {
 
-template <class T>
+template <class T, class Threading = StandardThreading>
 class BlockingQueue {
+    using Ring = MpmcQueue<T, Threading>;
+    using Backoff = typename Threading::Backoff;
+
 public:
     explicit BlockingQueue(std::size_t capacity, std::uint64_t initial = 0) : ring_(capacity, initial) {}
 
-    const MpmcQueue<T>& ring() const noexcept { return ring_; }
+    const Ring& ring() const noexcept { return ring_; }
 
     // kDone, kFull or kClosed. ENSURES: value is moved from if and only if the status is kDone.
     QueueStatus try_push(T&& value) {
@@ -113,9 +117,9 @@ public:
     }
 
 private:
-    MpmcQueue<T> ring_;
-    EventCount items_;
-    EventCount space_;
+    Ring ring_;
+    BasicEventCount<Threading> items_;
+    BasicEventCount<Threading> space_;
 };
 
 }  // namespace engagehub

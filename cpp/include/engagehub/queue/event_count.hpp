@@ -11,10 +11,10 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <mutex>
-#include <thread>
+
+#include <engagehub/queue/threading.hpp>
 
 namespace engagehub {
 
@@ -28,32 +28,9 @@ inline Deadline deadline_after(double seconds) {
         std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
 }
 
-// Passes the time while another thread finishes what it has begun: at first on the core, then by giving it away.
-class Backoff {
-public:
-    void pause() noexcept {
-        if (++rounds_ <= kSpins) {
-#if defined(__x86_64__)
-            __builtin_ia32_pause();
-#elif defined(__aarch64__)
-            __asm__ __volatile__("yield");
-#endif
-        } else {
-            std::this_thread::yield();
-        }
-    }
-    bool is_spent() const noexcept { return rounds_ >= kSpins + kYields; }
-
-private:
-    static constexpr int kSpins = 64;
-    static constexpr int kYields = 4;
-    int rounds_ = 0;
-};
-
 // Waits on a condition variable until the predicate holds: true, or until the deadline: what the predicate says then.
-template <class Predicate>
-bool park(
-    std::condition_variable& condition, std::unique_lock<std::mutex>& lock, Deadline deadline, Predicate&& predicate) {
+template <class Condition, class Mutex, class Predicate>
+bool park(Condition& condition, std::unique_lock<Mutex>& lock, Deadline deadline, Predicate&& predicate) {
     if (deadline == kNoDeadline) {
         condition.wait(lock, predicate);
         return true;
@@ -61,19 +38,22 @@ bool park(
     return condition.wait_until(lock, deadline, predicate);
 }
 
-class EventCount {
+template <class Threading = StandardThreading>
+class BasicEventCount {
+    using Mutex = typename Threading::Mutex;
+
 public:
     // Returns once ready() holds, or a notification came, or at the deadline: false then. A true answer is a hint,
     // since another thread may have been quicker; so is a false one. Whoever waits must try again after it: the
     // notification that ended the wait may have been meant for one thread only.
     template <class Ready>
     bool wait(Deadline deadline, Ready&& ready) {
-        for (Backoff backoff; !backoff.is_spent(); backoff.pause()) {
+        for (typename Threading::Backoff backoff; !backoff.is_spent(); backoff.pause()) {
             if (ready()) return true;
         }
         waiters_.fetch_add(1, std::memory_order_seq_cst);
         const Retract retract{*this};
-        std::unique_lock<std::mutex> lock(mutex_);
+        std::unique_lock<Mutex> lock(mutex_);
         const std::uint64_t seen = epoch_;
         lock.unlock();
         if (ready()) return true;
@@ -91,22 +71,24 @@ public:
 
 private:
     struct Retract {
-        EventCount& self;
+        BasicEventCount& self;
         // Relaxed: a count that is seen too high costs a needless notification.
         ~Retract() { self.waiters_.fetch_sub(1, std::memory_order_relaxed); }
     };
 
     bool bump() {
         if (waiters_.load(std::memory_order_seq_cst) == 0) return false;
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const std::lock_guard<Mutex> lock(mutex_);
         ++epoch_;
         return true;
     }
 
-    std::atomic<std::uint32_t> waiters_{0};
-    std::mutex mutex_;
-    std::condition_variable condition_;
+    typename Threading::template Atomic<std::uint32_t> waiters_{0};
+    Mutex mutex_;
+    typename Threading::Condition condition_;
     std::uint64_t epoch_ = 0;  // guarded by mutex_
 };
+
+using EventCount = BasicEventCount<>;
 
 }  // namespace engagehub

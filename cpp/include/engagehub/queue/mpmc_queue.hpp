@@ -22,6 +22,7 @@
 #include <utility>
 
 #include <engagehub/base/errors.hpp>
+#include <engagehub/queue/threading.hpp>
 
 namespace engagehub {
 
@@ -53,8 +54,10 @@ struct QueueClaim {
 #pragma warning(disable : 4324)  // padded by alignas: on purpose
 #endif
 
-template <class T>
+template <class T, class Threading = StandardThreading>
 class MpmcQueue {
+    using Index = typename Threading::template Atomic<std::uint64_t>;
+
     static_assert(
         std::is_nothrow_move_constructible_v<T>, "an exception between claim and publication would block the queue");
     static_assert(
@@ -196,7 +199,7 @@ private:
     static constexpr std::uint64_t kClosedBit = 1;
 
     struct Slot {
-        std::atomic<std::uint64_t> sequence{0};
+        Index sequence{0};
         std::aligned_storage_t<sizeof(T), alignof(T)> storage;
     };
 
@@ -217,8 +220,8 @@ private:
     const std::size_t mask_;
     const std::uint64_t base_;
     const std::unique_ptr<Slot[]> slots_;
-    alignas(kCacheLine) std::atomic<std::uint64_t> tail_;
-    alignas(kCacheLine) std::atomic<std::uint64_t> head_;
+    alignas(kCacheLine) Index tail_;
+    alignas(kCacheLine) Index head_;
 };
 
 #ifdef _MSC_VER
