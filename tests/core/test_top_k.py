@@ -474,6 +474,11 @@ def test_growth_needs_a_baseline():
     for bad in ({"baseline": "1d"}, {"half_life": "1h", "baseline": "1h"}, {"half_life": "1h", "baseline": "5m"}):
         with pytest.raises(InvalidArgument, match="baseline must be longer"):
             TopK(**bad)
+    together = (
+        r"^baseline must be longer than half_life, which must be given beside it, got a baseline of 1000000 micro"
+    )
+    with pytest.raises(InvalidArgument, match=together):
+        TopK(baseline=1)
     with pytest.raises(InvalidArgument, match="n must be"):
         TopK(half_life="1h", baseline="1d").growth(-1)
     assert TopK().baseline is None
