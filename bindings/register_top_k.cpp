@@ -55,6 +55,19 @@ struct OwnedRow {
     }
 };
 
+// The rows that ask(sketch) answers, as take(row) copies each. Where there are many, others run while they are sorted.
+template <class Ask, class Take>
+auto owned_rows(PyTopK& self, const Ask& ask, const Take& take) {
+    constexpr std::size_t kMany = 1'000;
+    const auto collect = [&](TopK& native) {
+        std::vector<decltype(take(ask(native).front()))> rows;
+        for (const auto& row : ask(native)) rows.push_back(take(row));
+        return rows;
+    };
+    const bool is_long = self.guarded.with([](TopK& native) { return native.size() > kMany; });
+    return is_long ? self.guarded.with_released(collect) : self.guarded.with(collect);
+}
+
 template <class Values, class Show>
 py::list list_of(const std::vector<OwnedRow<Values>>& rows, const Show& show) {
     py::list result(rows.size());
@@ -235,11 +248,9 @@ Examples
             [](PyTopK& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
                 const std::int64_t instant = self.clock.instant(at);
-                std::vector<OwnedRow<engagehub::Answer>> rows;
-                self.guarded.with([&](TopK& native) {
-                    for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant))
-                        rows.push_back(OwnedRow<engagehub::Answer>::of(row.item, row.answer));
-                });
+                const auto rows = owned_rows(
+                    self, [&](TopK& native) { return native.top(static_cast<std::size_t>(most), instant); },
+                    [](const TopK::Row& row) { return OwnedRow<engagehub::Answer>::of(row.item, row.answer); });
                 return list_of(rows, [](const py::object& item, const engagehub::Answer& answer) {
                     return py::make_tuple(item, answer.estimate, answer.low, answer.high);
                 });
@@ -249,11 +260,9 @@ Examples
             [](PyTopK& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
                 const std::int64_t instant = self.clock.instant(at);
-                std::vector<OwnedRow<engagehub::Growth>> rows;
-                self.guarded.with([&](TopK& native) {
-                    for (const TopK::GrowthRow& row : native.growth(static_cast<std::size_t>(most), instant))
-                        rows.push_back(OwnedRow<engagehub::Growth>::of(row.item, row.growth));
-                });
+                const auto rows = owned_rows(
+                    self, [&](TopK& native) { return native.growth(static_cast<std::size_t>(most), instant); },
+                    [](const TopK::GrowthRow& row) { return OwnedRow<engagehub::Growth>::of(row.item, row.growth); });
                 return list_of(rows, [](const py::object& item, const engagehub::Growth& growth) {
                     return py::make_tuple(item, growth.rate, growth.baseline, growth.ratio, growth.score);
                 });

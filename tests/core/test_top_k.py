@@ -7,6 +7,8 @@ import gc
 import pickle
 import random
 import re
+import sys
+import threading
 import time
 import weakref
 from datetime import UTC, datetime, timedelta
@@ -546,3 +548,29 @@ def test_add_takes_its_arguments_by_name():
         with pytest.raises(TypeError):
             refused()
     assert trends.estimate("a") == 3.0
+
+
+@pytest.mark.parametrize("question", ["top", "growth"])
+def test_others_run_while_many_rows_are_sorted(question):
+    trends = TopK(100_000, half_life="1h", baseline="1d")
+    trends.update(range(200_000), at=0)
+    may_run = threading.Lock()
+    ran = []
+
+    def run():
+        with may_run:
+            ran.append(True)
+
+    interval = sys.getswitchinterval()
+    may_run.acquire()
+    other = threading.Thread(target=run)
+    other.start()
+    sys.setswitchinterval(1_000)  # nobody runs unless the interpreter is let go of
+    try:
+        may_run.release()
+        getattr(trends, question)(1, at=0)
+        ran_meanwhile = bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+        other.join()
+    assert ran_meanwhile
