@@ -129,3 +129,30 @@ private:
     py::object callable_;
     std::optional<std::int64_t> max_skew_;
 };
+
+// The clock of what may decay. Without a half-life the instant doesn't matter, so the clock isn't asked; but one that
+// is given must be one.
+class DecayClock {
+public:
+    DecayClock(Clock clock, bool decays) : clock_(std::move(clock)), decays_(decays) {}
+
+    bool decays() const { return decays_; }
+    const Clock& clock() const { return clock_; }
+
+    std::int64_t instant(py::handle at) const {
+        if (at.is_none()) return decays_ ? clock_.now() : 0;
+        return convert::instant(at);
+    }
+    std::int64_t change_instant(py::handle at) const { return decays_ ? clock_.change_instant(at) : instant(at); }
+    convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
+        if (decays_) return clock_.change_instants(at, size);
+        return at.is_none() ? convert::InstantBatch::repeated(0) : convert::InstantBatch(at, "at", size);
+    }
+
+    int traverse(visitproc visit, void* arg) const { return clock_.traverse(visit, arg); }
+    void clear() { clock_.clear(); }
+
+private:
+    Clock clock_;
+    bool decays_;
+};

@@ -58,6 +58,11 @@ public:
     const engagehub::ItemHash& hash() const {
         return visit([](const auto& sketch) -> const engagehub::ItemHash& { return sketch.hash(); });
     }
+    unsigned cell_bits() const { return decays() ? 64 : std::get<CountMinSketch>(either_).cell_bits(); }
+    std::size_t nbytes() const {
+        const auto size = visit([](const auto& sketch) { return sketch.size(); });
+        return sizeof *this + size.cells() * cell_bits() / 8;
+    }
     void merge(const EitherSketch& other) {
         if (decays() != other.decays()) {
             throw engagehub::Incompatible(
@@ -85,26 +90,15 @@ private:
 
 struct Sketch : MadeByInit {
     Sketch(EitherSketch native, Clock the_clock)
-        : decays(native.decays()), hash(native.hash()), guarded(std::move(native)), clock(std::move(the_clock)) {}
+        : clock(std::move(the_clock), native.decays()), hash(native.hash()), guarded(std::move(native)) {}
 
+    bool decays() const { return clock.decays(); }
     int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
     void clear() { clock.clear(); }
 
-    // Without a half-life the instant doesn't matter, so the clock isn't asked; but one that is given must be one.
-    std::int64_t instant(py::handle at) const {
-        if (at.is_none()) return decays ? clock.now() : 0;
-        return convert::instant(at);
-    }
-    std::int64_t change_instant(py::handle at) const { return decays ? clock.change_instant(at) : instant(at); }
-    convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
-        if (decays) return clock.change_instants(at, size);
-        return at.is_none() ? convert::InstantBatch::repeated(0) : convert::InstantBatch(at, "at", size);
-    }
-
-    const bool decays;
+    DecayClock clock;
     const engagehub::ItemHash hash;
     Guarded<EitherSketch> guarded;
-    Clock clock;
 };
 
 // The methods that are called once an event: see fastcall.hpp.

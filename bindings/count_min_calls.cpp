@@ -21,13 +21,13 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& sketch = fastcall::self_of<Sketch>(self);
         const ItemView item = convert::item(bound[0], "item", true);
-        if (sketch.decays) {
+        if (sketch.decays()) {
             const double weight = bound[1] == nullptr ? 1.0 : convert::number(bound[1], "weight");
-            const std::int64_t at = sketch.change_instant(or_none(bound[2]));
+            const std::int64_t at = sketch.clock.change_instant(or_none(bound[2]));
             sketch.guarded.with([&](EitherSketch& native) { native.decayed().add(item, weight, at); });
         } else {
             const std::uint64_t weight = bound[1] == nullptr ? 1 : convert::unsigned_word(bound[1], "weight");
-            sketch.change_instant(or_none(bound[2]));
+            sketch.clock.change_instant(or_none(bound[2]));
             sketch.guarded.with([&](EitherSketch& native) { native.plain().add(item, weight); });
         }
         Py_RETURN_NONE;
@@ -40,8 +40,8 @@ PyObject* estimate(PyObject* self, PyObject* const* given, Py_ssize_t count, PyO
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& sketch = fastcall::self_of<Sketch>(self);
         const ItemView item = convert::item(bound[0], "item", true);
-        const std::int64_t at = sketch.instant(or_none(bound[1]));
-        if (sketch.decays) {
+        const std::int64_t at = sketch.clock.instant(or_none(bound[1]));
+        if (sketch.decays()) {
             return PyFloat_FromDouble(
                 sketch.guarded.with([&](EitherSketch& native) { return native.decayed().estimate(item, at); }));
         }

@@ -36,7 +36,7 @@ std::unique_ptr<Sketch> sketch_of_options(
     py::handle key) {
     Clock checked(std::move(clock), max_skew);
     const TableSize size = sketch_state::table_size(width, depth);
-    const std::uint64_t bits = convert::natural(cell_bits, "cell_bits");
+    const std::uint64_t bits = sketch_state::in_range(cell_bits, "cell_bits", 32, 64, "64 or 32");
     const ItemHash hash = sketch_state::hash_of_key(key);
     if (half_life == 0) return made<Sketch>(EitherSketch(CountMinSketch(size, bits, hash)), std::move(checked));
     if (bits != 64) {
@@ -48,7 +48,7 @@ std::unique_ptr<Sketch> sketch_of_options(
 
 std::unique_ptr<Sketch> sketch_of_other(const Sketch& other) {
     auto& source = const_cast<Sketch&>(other);
-    return made<Sketch>(sketch_state::copy_of(source), source.clock);
+    return made<Sketch>(sketch_state::copy_of(source), source.clock.clock());
 }
 
 std::unique_ptr<Sketch> sketch_of_bytes(py::handle data, py::handle key, py::object clock, Skew max_skew) {
@@ -62,15 +62,15 @@ void update(Sketch& self, py::handle items, py::handle weights, py::handle at) {
     convert::require_order(items, "items", weights, "weights");
     convert::require_order(items, "items", at, "at");
     const convert::HashBatch batch(items, "items", self.hash);
-    if (self.decays) {
+    if (self.decays()) {
         const convert::NumberBatch values(weights, "weights", batch.size());
         values.require_each(engagehub::decayed_sum::require_weight<convert::Argument>);
-        const convert::InstantBatch instants = self.change_instants(at, batch.size());
+        const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
         self.guarded.with_released(
             [&](EitherSketch& native) { native.decayed().update(batch, values, instants, batch.size()); });
     } else {
         const convert::UnsignedBatch counts(weights, "weights", batch.size());
-        self.change_instants(at, batch.size());
+        self.clock.change_instants(at, batch.size());
         self.guarded.with_released([&](EitherSketch& native) { native.plain().update(batch, counts, batch.size()); });
     }
 }
@@ -79,8 +79,8 @@ void update(Sketch& self, py::handle items, py::handle weights, py::handle at) {
 template <class Take>
 py::tuple with_answer(Sketch& self, py::handle item, py::handle at, Take&& take) {
     const ItemView view = convert::item(item, "item", true);
-    const std::int64_t instant = self.instant(at);
-    if (self.decays)
+    const std::int64_t instant = self.clock.instant(at);
+    if (self.decays())
         return take(self.guarded.with([&](EitherSketch& native) { return native.decayed().answer(view, instant); }));
     return take(self.guarded.with([&](EitherSketch& native) { return native.plain().bounds(view); }));
 }
@@ -100,18 +100,21 @@ void clear(Sketch& self) {
 }
 
 py::object total(Sketch& self) {
-    if (self.decays)
+    if (self.decays())
         return py::float_(self.guarded.with([](EitherSketch& native) { return native.decayed().total(); }));
     return py::int_(self.guarded.with([](EitherSketch& native) { return native.plain().total(); }));
 }
 
 unsigned cell_bits(Sketch& self) {
-    if (self.decays) return 64;
-    return self.guarded.with([](EitherSketch& native) { return native.plain().cell_bits(); });
+    return self.guarded.with([](EitherSketch& native) { return native.cell_bits(); });
+}
+
+std::size_t nbytes(Sketch& self) {
+    return self.guarded.with([](EitherSketch& native) { return native.nbytes(); });
 }
 
 py::object half_life(Sketch& self) {
-    if (!self.decays) return py::none();
+    if (!self.decays()) return py::none();
     const auto micros = self.guarded.with([](EitherSketch& native) { return native.half_life_micros(); });
     return py::float_(convert::seconds(micros));
 }
@@ -149,7 +152,8 @@ void register_count_min(py::module_& module) {
 Parameters
 ----------
 items : sequence of int, str or bytes, or integer array
-    All of one kind; a set only with one weight and one instant for all. An array of 64-bit integers is read where it is, so other threads shouldn't write to it meanwhile.
+    All of one kind; a set only with one weight and one instant for all. An array of 64-bit integers is read where it
+    is, so other threads shouldn't write to it meanwhile.
 weights : int, sequence of int or integer array, default 1
     One for all, or as many as items: 0 to 2 ** 64 - 1, or with a half-life also floats, up to 2 ** 53.
 at : instant, sequence of instants, array of seconds or None, default None
@@ -316,10 +320,15 @@ Examples
             "1 - e ** -depth: the probability that an estimate keeps its error.")
         .def_property_readonly("half_life", &half_life, "In seconds, or None.")
         .def_property_readonly(
-            "clock", [](Sketch& self) { return self.clock.callable(); },
+            "clock", [](Sketch& self) { return self.clock.clock().callable(); },
             "What answers at=None where there is a half-life.")
         .def_property_readonly(
-            "max_skew", [](Sketch& self) { return self.clock.max_skew_seconds(); }, "In seconds, or None.")
+            "max_skew", [](Sketch& self) { return self.clock.clock().max_skew_seconds(); }, "In seconds, or None.")
+        .def_property_readonly(
+            "hash", [](Sketch& self) { return sketch_state::name_of_hash(self.hash); },
+            "The hash that finds items: \"redis\", or \"keyed\".")
+        .def_property_readonly(
+            "nbytes", &nbytes, "How many bytes of memory the sketch takes: the cells, and a few more.")
         .def_property_readonly("_key", &key);
     add_calls(type);
 }

@@ -32,29 +32,14 @@ using sketch_state::copy_of;
 using sketch_state::table_size;
 
 struct PyTopK : MadeByInit {
-    PyTopK(TopK native, Clock the_clock) : guarded(std::move(native)), clock(std::move(the_clock)) {}
+    PyTopK(TopK native, Clock the_clock)
+        : clock(std::move(the_clock), native.half_life().decays()), guarded(std::move(native)) {}
 
-    // Without a half-life the instant doesn't matter, so the clock isn't asked.
-    std::int64_t instant(py::handle at) const {
-        if (at.is_none()) return decays ? clock.now() : 0;
-        return convert::instant(at);
-    }
-    std::int64_t change_instant(py::handle at) const { return decays ? clock.change_instant(at) : instant(at); }
-    convert::InstantBatch change_instants(py::handle at, std::size_t size) const {
-        if (decays) return clock.change_instants(at, size);
-        return at.is_none() ? convert::InstantBatch::repeated(0) : convert::InstantBatch(at, "at", size);
-    }
-
-    HalfLife half_life() {
-        return guarded.with([](TopK& native) { return native.half_life(); });
-    }
-
-    Guarded<TopK> guarded;
     int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
     void clear() { clock.clear(); }
 
-    Clock clock;
-    bool decays = half_life().decays();
+    DecayClock clock;
+    Guarded<TopK> guarded;
 };
 
 // Rows copied out under the lock; Python objects are made after it.
@@ -69,6 +54,19 @@ struct OwnedRow {
         return {item.kind, item.number, std::string(item.text), its_values};
     }
 };
+
+// The rows that ask(sketch) answers, as take(row) copies each. Where there are many, others run while they are sorted.
+template <class Ask, class Take>
+auto owned_rows(PyTopK& self, const Ask& ask, const Take& take) {
+    constexpr std::size_t kMany = 1'000;
+    const auto collect = [&](TopK& native) {
+        std::vector<decltype(take(ask(native).front()))> rows;
+        for (const auto& row : ask(native)) rows.push_back(take(row));
+        return rows;
+    };
+    const bool is_long = self.guarded.with([](TopK& native) { return native.size() > kMany; });
+    return is_long ? self.guarded.with_released(collect) : self.guarded.with(collect);
+}
 
 template <class Values, class Show>
 py::list list_of(const std::vector<OwnedRow<Values>>& rows, const Show& show) {
@@ -92,7 +90,7 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
         auto& trends = fastcall::self_of<PyTopK>(self);
         const ItemView item = convert::item(bound[0], "item", true);
         const double weight = bound[1] == nullptr ? 1.0 : convert::number(bound[1], "weight");
-        const std::int64_t at = trends.change_instant(bound[2] == nullptr ? Py_None : bound[2]);
+        const std::int64_t at = trends.clock.change_instant(bound[2] == nullptr ? Py_None : bound[2]);
         trends.guarded.with([&](TopK& native) { native.add(item, weight, at); });
         Py_RETURN_NONE;
     });
@@ -104,7 +102,7 @@ PyObject* estimate(PyObject* self, PyObject* const* given, Py_ssize_t count, PyO
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& trends = fastcall::self_of<PyTopK>(self);
         const ItemView item = convert::item(bound[0], "item", true);
-        const std::int64_t at = trends.instant(bound[1] == nullptr ? Py_None : bound[1]);
+        const std::int64_t at = trends.clock.instant(bound[1] == nullptr ? Py_None : bound[1]);
         return PyFloat_FromDouble(trends.guarded.with([&](TopK& native) { return native.answer(item, at).estimate; }));
     });
 }
@@ -184,7 +182,7 @@ void register_top_k(py::module_& module) {
     for (PyMethodDef& definition : calls) fastcall::add(type, definition);
     type.def(py::init([](const PyTopK& other) {
             auto& source = const_cast<PyTopK&>(other);
-            return made<PyTopK>(copy_of(source), source.clock);
+            return made<PyTopK>(copy_of(source), source.clock.clock());
         }))
         .def(
             py::init([](py::handle k, std::int64_t half_life, std::int64_t baseline, py::handle width, py::handle depth,
@@ -192,7 +190,7 @@ void register_top_k(py::module_& module) {
                 Clock checked(std::move(clock), max_skew);
                 return made<PyTopK>(
                     TopK(
-                        static_cast<std::size_t>(convert::natural(k, "k")),
+                        sketch_state::in_range(k, "k", 1, TopK::kMostK, "between 1 and 2^20"),
                         {HalfLife::of_micros(half_life), HalfLife::of_micros(baseline)}, table_size(width, depth),
                         sketch_state::hash_of_key(key)),
                     std::move(checked));
@@ -214,7 +212,7 @@ void register_top_k(py::module_& module) {
                 const convert::ItemBatch batch(items, "items", true);
                 const convert::NumberBatch values(weights, "weights", batch.size());
                 values.require_each(engagehub::decayed_sum::require_weight<convert::Argument>);
-                const convert::InstantBatch instants = self.change_instants(at, batch.size());
+                const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
                 self.guarded.with_released([&](TopK& native) { native.update(batch, values, instants, batch.size()); });
             },
             py::arg("items"), py::arg("weights") = 1.0, py::arg("at") = py::none(),
@@ -249,12 +247,10 @@ Examples
             "_top",
             [](PyTopK& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
-                const std::int64_t instant = self.instant(at);
-                std::vector<OwnedRow<engagehub::Answer>> rows;
-                self.guarded.with([&](TopK& native) {
-                    for (const TopK::Row& row : native.top(static_cast<std::size_t>(most), instant))
-                        rows.push_back(OwnedRow<engagehub::Answer>::of(row.item, row.answer));
-                });
+                const std::int64_t instant = self.clock.instant(at);
+                const auto rows = owned_rows(
+                    self, [&](TopK& native) { return native.top(static_cast<std::size_t>(most), instant); },
+                    [](const TopK::Row& row) { return OwnedRow<engagehub::Answer>::of(row.item, row.answer); });
                 return list_of(rows, [](const py::object& item, const engagehub::Answer& answer) {
                     return py::make_tuple(item, answer.estimate, answer.low, answer.high);
                 });
@@ -263,12 +259,10 @@ Examples
             "_growth",
             [](PyTopK& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
-                const std::int64_t instant = self.instant(at);
-                std::vector<OwnedRow<engagehub::Growth>> rows;
-                self.guarded.with([&](TopK& native) {
-                    for (const TopK::GrowthRow& row : native.growth(static_cast<std::size_t>(most), instant))
-                        rows.push_back(OwnedRow<engagehub::Growth>::of(row.item, row.growth));
-                });
+                const std::int64_t instant = self.clock.instant(at);
+                const auto rows = owned_rows(
+                    self, [&](TopK& native) { return native.growth(static_cast<std::size_t>(most), instant); },
+                    [](const TopK::GrowthRow& row) { return OwnedRow<engagehub::Growth>::of(row.item, row.growth); });
                 return list_of(rows, [](const py::object& item, const engagehub::Growth& growth) {
                     return py::make_tuple(item, growth.rate, growth.baseline, growth.ratio, growth.score);
                 });
@@ -277,7 +271,7 @@ Examples
             "bounds",
             [](PyTopK& self, py::handle item, py::handle at) {
                 const ItemView view = convert::item(item, "item", true);
-                const std::int64_t instant = self.instant(at);
+                const std::int64_t instant = self.clock.instant(at);
                 const auto answer = self.guarded.with([&](TopK& native) { return native.answer(view, instant); });
                 return py::make_tuple(answer.low, answer.high);
             },
@@ -316,7 +310,7 @@ Examples
             "answer",
             [](PyTopK& self, py::handle item, py::handle at) {
                 const ItemView view = convert::item(item, "item", true);
-                const std::int64_t instant = self.instant(at);
+                const std::int64_t instant = self.clock.instant(at);
                 return sketch_state::tuple_of(
                     self.guarded.with([&](TopK& native) { return native.answer(view, instant); }));
             },
@@ -429,7 +423,10 @@ True
             [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
             "Rows of the table behind it.")
         .def_property_readonly(
-            "half_life", [](PyTopK& self) { return seconds_or_none(self.half_life()); },
+            "half_life",
+            [](PyTopK& self) {
+                return seconds_or_none(self.guarded.with([](TopK& native) { return native.half_life(); }));
+            },
             "Seconds after which a weight counts half; None without decay.")
         .def_property_readonly(
             "baseline",
@@ -452,9 +449,9 @@ True
             "nbytes", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.nbytes(); }); },
             "How many bytes of memory the sketch takes now: the tables, and the candidates with their texts.")
         .def_property_readonly(
-            "clock", [](PyTopK& self) { return self.clock.callable(); },
+            "clock", [](PyTopK& self) { return self.clock.clock().callable(); },
             "What answers «now»: the constructor's argument.")
         .def_property_readonly(
-            "max_skew", [](PyTopK& self) { return self.clock.max_skew_seconds(); },
+            "max_skew", [](PyTopK& self) { return self.clock.clock().max_skew_seconds(); },
             "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
 }

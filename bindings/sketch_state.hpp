@@ -126,18 +126,31 @@ inline engagehub::ItemHash item_hash(py::handle hash, py::handle ints, py::handl
     return is_redis ? engagehub::ItemHash::redis() : engagehub::ItemHash::postgresql();
 }
 
-inline unsigned precision(py::handle object) {
-    const std::int64_t p = convert::integer(object, "p");
-    if (p < engagehub::HyperLogLog::kLeastPrecision || p > engagehub::HyperLogLog::kMostPrecision) {
-        throw engagehub::InvalidArgument("p must be between 4 and 18, got " + std::to_string(p));
+// An integer of a range, which errors show as `range` has it.
+inline std::size_t in_range(
+    py::handle object, const char* argument, std::size_t least, std::size_t most, const char* range) {
+    const py::object given = convert::whole(object, argument);
+    int overflow = 0;
+    const long long value = PyLong_AsLongLongAndOverflow(given.ptr(), &overflow);
+    if (overflow != 0 || value < static_cast<long long>(least) || value > static_cast<long long>(most)) {
+        throw engagehub::InvalidArgument(
+            std::string(argument) + " must be " + range + ", got " + convert::shown(given));
     }
+    return static_cast<std::size_t>(value);
+}
+
+inline unsigned precision(py::handle object) {
+    using engagehub::HyperLogLog;
+    const std::size_t p =
+        in_range(object, "p", HyperLogLog::kLeastPrecision, HyperLogLog::kMostPrecision, "between 4 and 18");
     return static_cast<unsigned>(p);
 }
 
 inline engagehub::TableSize table_size(py::handle width, py::handle depth) {
+    using engagehub::TableSize;
     return {
-        static_cast<std::size_t>(convert::natural(width, "width")),
-        static_cast<std::size_t>(convert::natural(depth, "depth"))};
+        in_range(width, "width", 1, TableSize::kMostCells, "between 1 and 2^27"),
+        in_range(depth, "depth", 1, TableSize::kMostDepth, "between 1 and 64")};
 }
 
 }  // namespace sketch_state

@@ -38,7 +38,7 @@ class CountMinSketch(Copied, _native.CountMinSketch):
     max_skew : str, int, float, timedelta or None, default "5m"
         How far ahead of the clock an event may be, where there is a half-life; None trusts every stamp, as for recorded
         streams.
-    key : bytes or None, default None
+    key : bytes, bytearray, memoryview or None, default None
         A secret of 16 bytes, for items that strangers choose: without it nobody can choose ones that meet in a cell.
 
     Raises
@@ -55,7 +55,7 @@ class CountMinSketch(Copied, _native.CountMinSketch):
     one before the newest event. What is more than about 1,000 half-lives behind the newest event counts as at most
     2 ** -1022 of what it would be now.
 
-    Memory: 8 bytes a cell, or 4.
+    Memory: 8 bytes a cell, or 4. See :attr:`nbytes`.
 
     Thread safety: every method may be called from any thread; the clock is called outside the lock.
 
@@ -143,7 +143,7 @@ class CountMinSketch(Copied, _native.CountMinSketch):
         ----------
         data : bytes, bytearray or memoryview
             All of it.
-        key : bytes or None, default None
+        key : bytes, bytearray, memoryview or None, default None
             That of the sketch that was written, for it isn't in the data.
         clock : callable, default time.time
             The new sketch's clock.

@@ -28,7 +28,7 @@ class HyperLogLog(Copied, _native.HyperLogLog):
         PostgreSQL's extension hll with it.
     ints : {"bytes", "decimal"}, default "bytes"
         What of an int is hashed: its eight little-endian bytes, or, as Redis clients send ints, its decimal digits.
-    key : bytes or None, default None
+    key : bytes, bytearray, memoryview or None, default None
         16 secret bytes: items are hashed under them (SipHash-1-3), so that who doesn't know them can't choose items
         that spoil the count. Such sketches merge under the same key only and aren't exchanged with servers.
 
@@ -76,19 +76,19 @@ class HyperLogLog(Copied, _native.HyperLogLog):
         *,
         hash: Literal["redis", "postgresql"] = "redis",
         ints: Literal["bytes", "decimal"] = "bytes",
-        key: bytes | None = None,
+        key: _BytesLike | None = None,
     ) -> None:
         super().__init__(p, hash, ints, key)
 
     @classmethod
-    def from_bytes(cls, data: _BytesLike, key: bytes | None = None) -> Self:
+    def from_bytes(cls, data: _BytesLike, key: _BytesLike | None = None) -> Self:
         """Read what to_bytes wrote.
 
         Parameters
         ----------
         data : bytes, bytearray or memoryview
             All of it.
-        key : bytes or None, default None
+        key : bytes, bytearray, memoryview or None, default None
             The key of a keyed sketch, for the bytes don't hold it.
 
         Returns
@@ -139,10 +139,14 @@ class HyperLogLog(Copied, _native.HyperLogLog):
 
         Raises
         ------
-        InvalidType, InvalidArgument
-            If data isn't a buffer, or ints is none of the two.
+        InvalidType
+            If data isn't a contiguous buffer, or ints isn't a str.
+        InvalidArgument
+            If ints is none of the two.
         Corrupted
-            If a server didn't write it.
+            If a server didn't write it: another start than ``HYLL``, an encoding that is neither dense (0) nor sparse
+            (1), a reserved byte that isn't zero, an end too early or too late, runs of more or fewer than 16,384
+            registers, or a register beyond 51. Its attribute ``offset`` is where. The cached count isn't looked at.
 
         Notes
         -----
@@ -175,9 +179,11 @@ class HyperLogLog(Copied, _native.HyperLogLog):
         Raises
         ------
         InvalidType
-            If data isn't a buffer.
+            If data isn't a contiguous buffer.
         Corrupted
-            If a server wouldn't write it.
+            If a server wouldn't write it: an unknown form, a reserved bit that isn't zero, an impossible threshold,
+            hashes or registers out of order, a register that is listed though zero or has an impossible rank, or an
+            end too early or too late. Its attribute ``offset`` is where.
         Incompatible
             If it is the undefined value, of another storage version than 1, or of a log2m outside 4 to 18.
 

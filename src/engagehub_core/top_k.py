@@ -77,7 +77,7 @@ class TopK(Copied, _native.TopK):
         Cells in a row of the table that bounds all other items.
     depth : int, default 4
         Rows of that table, at most 64; width * depth is at most 2 ** 27.
-    key : bytes or None, default None
+    key : bytes, bytearray, memoryview or None, default None
         16 secret bytes: items are hashed under them (SipHash-1-3), so that who doesn't know them can't choose items
         that spoil the counts or make them slow. Such sketches merge under the same key only.
     clock : callable, default time.time
@@ -139,7 +139,7 @@ class TopK(Copied, _native.TopK):
         baseline: str | float | timedelta | None = None,
         width: int = 2048,
         depth: int = 4,
-        key: bytes | None = None,
+        key: _BytesLike | None = None,
         clock: Callable[[], float | datetime] = time.time,
         max_skew: str | float | timedelta | None = "5m",
     ) -> None:
@@ -228,7 +228,7 @@ class TopK(Copied, _native.TopK):
     def from_bytes(
         cls,
         data: _BytesLike,
-        key: bytes | None = None,
+        key: _BytesLike | None = None,
         *,
         clock: Callable[[], float | datetime] = time.time,
         max_skew: str | float | timedelta | None = "5m",
@@ -239,7 +239,7 @@ class TopK(Copied, _native.TopK):
         ----------
         data : bytes, bytearray or memoryview
             All of it.
-        key : bytes or None, default None
+        key : bytes, bytearray, memoryview or None, default None
             The key of a keyed sketch, for the bytes don't hold it.
         clock : callable, default time.time
             The new sketch's clock.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import re
 from collections import Counter, OrderedDict
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -211,6 +212,23 @@ def test_other_scalars_are_no_numbers():
             trends().add("a", at=given)
         with pytest.raises(InvalidArgument, match=r"^half_life must be"):
             TopK(half_life=given)
+
+
+@pytest.mark.parametrize("given", [-1, 0, 2**28, 2**63, 2**64, -(2**64)])
+def test_errors_of_sizes_state_their_range(given):
+    for make, argument, allowed in (
+        (CountMinSketch, "width", "between 1 and 2^27"),
+        (CountMinSketch, "depth", "between 1 and 64"),
+        (CountMinSketch, "cell_bits", "64 or 32"),
+        (TopK, "width", "between 1 and 2^27"),
+        (TopK, "depth", "between 1 and 64"),
+        (TopK, "k", "between 1 and 2^20"),
+        (HyperLogLog, "p", "between 4 and 18"),
+    ):
+        with pytest.raises(InvalidArgument, match=f"^{re.escape(f'{argument} must be {allowed}, got {given}')}$"):
+            make(**{argument: given})
+        with pytest.raises(InvalidType, match=f"^{argument} must be int, got float$"):
+            make(**{argument: 4.0})
 
 
 def test_a_duration_may_be_left_out():

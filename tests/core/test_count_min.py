@@ -282,6 +282,17 @@ def test_sizes_out_of_range_are_refused(size):
         CountMinSketch(*size)
 
 
+def test_hash_and_memory_can_be_read():
+    assert CountMinSketch().hash == "redis"
+    assert CountMinSketch(key=KEY).hash == CountMinSketch(half_life=1, key=memoryview(KEY)).hash == "keyed"
+    for options, bits in (({}, 64), ({"cell_bits": 32}, 32), ({"half_life": 1}, 64)):
+        counts = CountMinSketch(100, 3, **options)
+        assert 300 * bits // 8 < counts.nbytes < 300 * bits // 8 + 300
+        for name in ("hash", "nbytes"):
+            with pytest.raises(AttributeError):
+                setattr(counts, name, 1)
+
+
 def test_merge_needs_the_same_options():
     with pytest.raises(Incompatible, match="2048 x 4 of 64 bits and 2048 x 3 of 64 bits"):
         CountMinSketch().merge(CountMinSketch(depth=3))

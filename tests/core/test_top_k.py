@@ -7,6 +7,8 @@ import gc
 import pickle
 import random
 import re
+import sys
+import threading
 import time
 import weakref
 from datetime import UTC, datetime, timedelta
@@ -474,6 +476,11 @@ def test_growth_needs_a_baseline():
     for bad in ({"baseline": "1d"}, {"half_life": "1h", "baseline": "1h"}, {"half_life": "1h", "baseline": "5m"}):
         with pytest.raises(InvalidArgument, match="baseline must be longer"):
             TopK(**bad)
+    together = (
+        r"^baseline must be longer than half_life, which must be given beside it, got a baseline of 1000000 micro"
+    )
+    with pytest.raises(InvalidArgument, match=together):
+        TopK(baseline=1)
     with pytest.raises(InvalidArgument, match="n must be"):
         TopK(half_life="1h", baseline="1d").growth(-1)
     assert TopK().baseline is None
@@ -541,3 +548,29 @@ def test_add_takes_its_arguments_by_name():
         with pytest.raises(TypeError):
             refused()
     assert trends.estimate("a") == 3.0
+
+
+@pytest.mark.parametrize("question", ["top", "growth"])
+def test_others_run_while_many_rows_are_sorted(question):
+    trends = TopK(100_000, half_life="1h", baseline="1d")
+    trends.update(range(200_000), at=0)
+    may_run = threading.Lock()
+    ran = []
+
+    def run():
+        with may_run:
+            ran.append(True)
+
+    interval = sys.getswitchinterval()
+    may_run.acquire()
+    other = threading.Thread(target=run)
+    other.start()
+    sys.setswitchinterval(1_000)  # nobody runs unless the interpreter is let go of
+    try:
+        may_run.release()
+        getattr(trends, question)(1, at=0)
+        ran_meanwhile = bool(ran)
+    finally:
+        sys.setswitchinterval(interval)
+        other.join()
+    assert ran_meanwhile

@@ -67,7 +67,12 @@ public:
         std::size_t k = 100, HalfLives half_lives = {}, TableSize size = kUsualSize, ItemHash hash = ItemHash())
         : k_(checked(k)), hash_(hash), recent_(half_lives.recent, size) {
         if (!half_lives.baseline.decays()) return;
-        if (!half_lives.recent.decays() || half_lives.baseline.micros() <= half_lives.recent.micros()) {
+        if (!half_lives.recent.decays()) {
+            throw InvalidArgument(
+                "baseline must be longer than half_life, which must be given beside it, got a baseline of " +
+                std::to_string(half_lives.baseline.micros()) + " microseconds alone");
+        }
+        if (half_lives.baseline.micros() <= half_lives.recent.micros()) {
             throw InvalidArgument(
                 "baseline must be longer than half_life, got " + std::to_string(half_lives.baseline.micros()) +
                 " and " + std::to_string(half_lives.recent.micros()) + " microseconds");
