@@ -129,7 +129,8 @@ private:
             std::string(argument) +
             (wanted == Elements::kIntegers
                  ? " must be a buffer of integers (native int8 to int64, uint8 to uint64), got one of "
-                 : " must be a buffer of integers or floats (native int8 to int64, uint8 to uint64, float16 to float64), "
+                 : " must be a buffer of integers or floats (native int8 to int64, uint8 to uint64, float16 to "
+                   "float64), "
                    "got one of ") +
             given + (is_listable ? "; as a list it may be taken: .tolist()" : ""));
     }
