@@ -167,6 +167,7 @@ void register_distinct_window(py::module_& module) {
         .def(
             "update",
             [](PyDistinctWindow& self, py::handle members, py::handle at) {
+                convert::require_order(members, "members", at, "at");
                 const convert::ItemBatch batch(members, "members", true);
                 const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
                 return self.guarded.with_released(

@@ -176,6 +176,7 @@ void register_total_window(py::module_& module) {
         .def(
             "update",
             [](PyTotalWindow& self, py::handle values, py::handle at) {
+                convert::require_order(values, "values", at, "at");
                 const convert::ExactBatch batch(values, "values");
                 const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
                 return self.guarded.with_released([&](TotalWindow& native) {

@@ -304,3 +304,10 @@ def test_every_truncation_and_every_turned_bit_is_refused():
             TotalWindow.from_bytes(damaged)
     with pytest.raises(Corrupted):
         TotalWindow.from_bytes(sealed(data[:-4] + b"\x00"))
+
+
+def test_a_set_of_values_pairs_with_no_list_of_instants():
+    window = TotalWindow("24h", "1h", max_skew=None)
+    with pytest.raises(InvalidType, match="values must be a sequence or an array"):
+        window.update({1, 2}, at=[0, 1])
+    assert window.count(at=0) == 0
