@@ -4,6 +4,8 @@
 // Thread safety: values; the name must outlive them.
 #pragma once
 
+#include "python.hpp"
+
 #include <cstddef>
 #include <limits>
 #include <string>

@@ -2,13 +2,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <map>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <engagehub/ranking/leaderboard.hpp>
@@ -173,27 +171,6 @@ TEST_CASE("points that no sum may hold are refused and change nothing") {
         CHECK_THROWS_AS(board.set(ItemView::of(1), points, 0), InvalidArgument);
     }
     CHECK(board.size() == 0);
-}
-
-TEST_CASE("a board may be asked by several threads at once") {
-    Leaderboard board(HalfLife::of_micros(kSecond), Ties::kDense);
-    for (int i = 0; i < 3'000; ++i) board.add(ItemView::of(i), i % 100, i * kSecond / 1'000);
-    const std::string bytes = board.to_bytes();
-    std::atomic<int> wrong{0};
-    std::vector<std::thread> readers;
-    for (int reader = 0; reader < 3; ++reader) {
-        readers.emplace_back([&, reader] {
-            for (int i = reader; i < 3'000; i += 7) {
-                const auto slot = board.find(ItemView::of(i));
-                const auto rows = board.rows(board.position(*slot), 2, 0);
-                if (rows[0].member.number != i || rows[0].rank != board.rank(*slot)) ++wrong;
-                if (board.count_above(rows[0].score, false, 0) > board.position(*slot)) ++wrong;
-            }
-            if (board.to_bytes() != bytes) ++wrong;
-        });
-    }
-    for (auto& reader : readers) reader.join();
-    CHECK(wrong == 0);
 }
 
 TEST_CASE("half-lives from a millisecond to ten years keep order and scores, and shorter ones are refused") {

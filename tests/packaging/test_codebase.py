@@ -90,6 +90,12 @@ def test_structures_repeat_on_every_platform(path: Path):
     assert not [word for word in words if re.search(rf"{word}\b", text)]
 
 
+def test_threads_are_started_where_the_thread_sanitizer_looks():
+    starting = [path for path in files("cpp/tests") if re.search(r"std::(jthread|thread|async)\b", path.read_text())]
+    assert starting
+    assert {path.parent.name for path in starting} <= {"threads", "support"}
+
+
 def test_build_file_and_readme_stay_short():
     assert len((ROOT / "CMakeLists.txt").read_text().splitlines()) <= 120
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
