@@ -344,8 +344,8 @@ private:
         const double beyond = std::erfc(sigmas / std::sqrt(2.0));
         // From the end, for a difference to 1 would lose what is small.
         std::size_t collisions = kMost - 1;
-        for (double more = probability[collisions]; collisions > 0 && more <= beyond; more += probability[collisions])
-            --collisions;
+        double more = probability[collisions];
+        while (collisions > 0 && more <= beyond) more += probability[--collisions];
         return std::max(estimate(), static_cast<double>(tokens_.size() + collisions));
     }
 
