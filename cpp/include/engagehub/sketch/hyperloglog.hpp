@@ -295,14 +295,14 @@ private:
     class Remembered {
     public:
         Remembered() = default;
-        Remembered(const Remembered& other) : value_(other.get()) {}
-        Remembered& operator=(const Remembered& other) {
+        Remembered(const Remembered& other) noexcept : value_(other.get()) {}
+        Remembered& operator=(const Remembered& other) noexcept {
             set(other.get());
             return *this;
         }
         ~Remembered() = default;
-        double get() const { return value_.load(std::memory_order_relaxed); }
-        void set(double value) { value_.store(value, std::memory_order_relaxed); }
+        double get() const noexcept { return value_.load(std::memory_order_relaxed); }
+        void set(double value) noexcept { value_.store(value, std::memory_order_relaxed); }
         void forget() { set(kNothing); }
 
     private:
