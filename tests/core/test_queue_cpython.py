@@ -40,6 +40,12 @@ def power_of_two(monkeypatch):
     monkeypatch.setattr(cpython, "QUEUE_SIZE", 8)
 
 
+@pytest.fixture(autouse=True)
+def memory_for_all(monkeypatch):
+    # Those with fifty threads ask for five gigabytes, of which the threads' stacks take the addresses alone.
+    monkeypatch.setattr("test.support.real_max_memuse", 1 << 33)
+
+
 class TestQueue(cpython.QueueTest, unittest.TestCase):
     queue = types.SimpleNamespace(Queue=Queue, Full=queue.Full, Empty=queue.Empty, ShutDown=ShutDown)
 
