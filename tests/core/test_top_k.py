@@ -550,6 +550,7 @@ def test_add_takes_its_arguments_by_name():
     assert trends.estimate("a") == 3.0
 
 
+@pytest.mark.thread_unsafe(reason="it sets the interpreter's switch interval")
 @pytest.mark.parametrize("question", ["top", "growth"])
 def test_others_run_while_many_rows_are_sorted(question):
     trends = TopK(100_000, half_life="1h", baseline="1d")
