@@ -15,13 +15,13 @@ class Copied:
 
     __slots__ = ()
 
-    def copy(self) -> Self:
-        """Return an independent structure, without what a subclass's object holds beside it."""
-        raise NotImplementedError
+    if TYPE_CHECKING:  # what each structure has
 
-    def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
-        """Return what makes the structure again: a callable and arguments that can be pickled."""
-        raise NotImplementedError
+        def copy(self) -> Self:
+            """Return an independent structure, without what a subclass's object holds beside it."""
+
+        def _recipe(self) -> tuple[Callable[..., Self], tuple[Any, ...]]:
+            """Return what makes the structure again: a callable and arguments that can be pickled."""
 
     def __copy__(self) -> Self:
         return self.copy()._given(self.__getstate__())

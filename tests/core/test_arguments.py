@@ -8,9 +8,10 @@ from collections import Counter, OrderedDict
 from datetime import UTC, datetime
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
-from engagehub_core import CountMinSketch, HyperLogLog, Leaderboard, SkipList, TopK
+from engagehub_core import CountMinSketch, DistinctWindow, HyperLogLog, Leaderboard, SkipList, TopK
 from engagehub_core.durations import parse_duration, parse_optional
 from engagehub_core.errors import InvalidArgument, InvalidType
 
@@ -31,6 +32,10 @@ def board():
     return Leaderboard(half_life="1h", clock=lambda: 1_000, max_skew="5m")
 
 
+def window():
+    return DistinctWindow("24h", "1h", clock=lambda: 1_000, max_skew="5m")
+
+
 # Each structure with the names of its arguments: of what is counted, of the numbers, and of the instants.
 PAIRED = [
     pytest.param(counts, "items", "weights", "at", id="counts"),
@@ -39,7 +44,8 @@ PAIRED = [
     pytest.param(board, "members", "points", "at", id="board"),
     pytest.param(SkipList, "members", "scores", None, id="list"),
 ]
-BATCHES = [*PAIRED, pytest.param(HyperLogLog, "items", None, None, id="seen")]
+WINDOW = pytest.param(window, "members", None, "at", id="window")
+BATCHES = [*PAIRED, WINDOW, pytest.param(HyperLogLog, "items", None, None, id="seen")]
 
 
 def update(structure, items, numbers, at, values):
@@ -71,8 +77,7 @@ def refused(make, items, numbers, at, values, error, match):
     "dtype", ["datetime64[s]", "timedelta64[s]", "bool", "complex128", "O", "U3", "S3", "longdouble"]
 )
 def test_arrays_of_other_elements_are_refused_by_name_and_dtype(make, items, numbers, at, dtype):
-    numpy = pytest.importorskip("numpy")
-    given = numpy.ones(2, dtype="int64").astype(dtype)
+    given = np.ones(2, dtype="int64").astype(dtype)
     shown = str(given.dtype).replace("[", r"\[").replace("]", r"\]")
     integers = r" must be a buffer of integers \(native int8 to int64, uint8 to uint64\), got one of dtype "
     reals = integers.replace("integers", "integers or floats").replace("uint64", "uint64, float16 to float64")
@@ -85,8 +90,7 @@ def test_arrays_of_other_elements_are_refused_by_name_and_dtype(make, items, num
 
 
 def test_arrays_of_text_say_that_a_list_of_them_is_taken():
-    numpy = pytest.importorskip("numpy")
-    names = numpy.array(["ada", "bob"])
+    names = np.array(["ada", "bob"])
     for given in (names, names.astype(object)):
         with pytest.raises(InvalidType, match=r"dtype (<U3|object); as a list it may be taken: \.tolist\(\)$"):
             counts().update(given)
@@ -101,17 +105,15 @@ def test_buffers_without_a_dtype_are_refused_by_their_format():
 
 
 def test_gaps_are_told_from_other_elements():
-    numpy = pytest.importorskip("numpy")
     with pytest.raises(InvalidArgument, match=r"^items must be a contiguous buffer, got numpy\.ndarray$"):
-        counts().update(numpy.arange(4)[::2])
+        counts().update(np.arange(4)[::2])
     with pytest.raises(InvalidType, match=r"dtype datetime64\[s\]$"):
-        counts().update(numpy.zeros(4, dtype="datetime64[s]")[::2])
+        counts().update(np.zeros(4, dtype="datetime64[s]")[::2])
 
 
 @pytest.mark.parametrize(("make", "items", "numbers", "at"), BATCHES)
 def test_masked_arrays_are_refused(make, items, numbers, at):
-    numpy = pytest.importorskip("numpy")
-    masked = numpy.ma.array([1, 2], mask=[False, True])
+    masked = np.ma.array([1, 2], mask=[False, True])
     for argument in filter(None, (items, numbers, at)):
         message = rf"^{argument} must be an array without a mask, .* pass its \.filled\(\.\.\.\) or \.compressed\(\)$"
         refused(make, items, numbers, at, {argument: masked}, InvalidType, message)
@@ -121,30 +123,27 @@ def test_masked_arrays_are_refused(make, items, numbers, at):
 @pytest.mark.parametrize(("make", "items", "numbers", "at"), PAIRED[1:])
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int8", "uint64"])
 def test_arrays_of_every_size_of_numbers_are_taken(make, items, numbers, at, dtype):
-    numpy = pytest.importorskip("numpy")
     expected, given = make(), make()
     update(expected, items, numbers, at, {numbers: [3, 0]})
-    values = {numbers: numpy.array([3, 0], dtype=dtype)}
+    values = {numbers: np.array([3, 0], dtype=dtype)}
     if at is not None:
-        values[at] = numpy.zeros(2, dtype=dtype)
+        values[at] = np.zeros(2, dtype=dtype)
     update(given, items, numbers, at, values)
     assert state(given) == state(expected)
 
 
 def test_halves_are_read_exactly():
-    numpy = pytest.importorskip("numpy")
-    halves = numpy.array([0.5, -1.25, 65504, 6e-8], dtype="float16")
+    halves = np.array([0.5, -1.25, 65504, 6e-8], dtype="float16")
     ranked = SkipList()
     ranked.update([0, 1, 2, 3], halves)
     assert [ranked.score(i) for i in range(4)] == [float(half) for half in halves]
     with pytest.raises(InvalidArgument, match=r"^scores\[1\] must be finite, got inf$"):
-        ranked.update([0, 1], numpy.array([1, float("inf")], dtype="float16"))
+        ranked.update([0, 1], np.array([1, float("inf")], dtype="float16"))
 
 
 @pytest.mark.parametrize("name", ["float16", "float32", "float64", "longdouble", "int8", "int64", "uint64"])
 def test_scalars_of_numpy_are_numbers(name):
-    numpy = pytest.importorskip("numpy")
-    two = getattr(numpy, name)(2)
+    two = getattr(np, name)(2)
     for make in (decayed, trends):
         one, other = make(), make()
         one.add("a", 2, at=2)
@@ -171,25 +170,23 @@ def test_scalars_of_numpy_are_numbers(name):
 
 
 def test_integers_of_numpy_count_in_a_sketch_of_integers():
-    numpy = pytest.importorskip("numpy")
     sketch = counts()
-    sketch.add("a", numpy.uint8(3))
-    sketch.update(["a"], numpy.int64(4))
+    sketch.add("a", np.uint8(3))
+    sketch.update(["a"], np.int64(4))
     assert sketch.total == 7
-    for weight in (numpy.float32(1), numpy.float64(1)):
+    for weight in (np.float32(1), np.float64(1)):
         with pytest.raises(InvalidType, match=r"^weight must be int, got numpy\.float"):
             sketch.add("a", weight)
 
 
 def test_other_scalars_are_no_numbers():
-    numpy = pytest.importorskip("numpy")
     for given in (
         True,
-        numpy.True_,
-        numpy.complex64(1),
-        numpy.timedelta64(1, "s"),
-        numpy.datetime64(1, "s"),
-        numpy.array(1),
+        np.True_,
+        np.complex64(1),
+        np.timedelta64(1, "s"),
+        np.datetime64(1, "s"),
+        np.array(1),
         Fraction(1, 2),
         "x",
     ):
@@ -205,7 +202,7 @@ def test_other_scalars_are_no_numbers():
             board().update(["a"] * 8, 1, at=given)
         with pytest.raises((InvalidType, InvalidArgument), match=r"^half_life must be"):
             TopK(half_life=given)
-    for given in (numpy.float32("nan"), numpy.float16("inf")):
+    for given in (np.float32("nan"), np.float16("inf")):
         with pytest.raises(InvalidArgument, match=r"^weight must be finite"):
             trends().add("a", given)
         with pytest.raises(InvalidArgument, match=r"^at must be Unix seconds"):
@@ -271,7 +268,7 @@ def test_errors_name_the_points_that_are_out_of_range(make, numbers):
         refused(make, "members", numbers, at, {numbers: given}, InvalidArgument, message)
 
 
-@pytest.mark.parametrize(("make", "items", "numbers", "at"), PAIRED[1:4])
+@pytest.mark.parametrize(("make", "items", "numbers", "at"), [*PAIRED[1:4], WINDOW])
 def test_errors_name_the_stamp_that_is_ahead_of_the_clock(make, items, numbers, at):
     message = r"at most 300 s ahead of the clock \(max_skew\), got 1000 s ahead"
     refused(make, items, numbers, at, {at: [0, 2_000]}, InvalidArgument, rf"^at\[1\] must be {message}")
@@ -282,7 +279,7 @@ TWO = {1: 2, 2: 1}
 UNORDERED = [{1, 2}, frozenset((1, 2)), TWO, TWO.keys(), TWO.values(), OrderedDict(TWO).keys(), Counter([1, 2])]
 
 
-@pytest.mark.parametrize(("make", "items", "numbers", "at"), PAIRED)
+@pytest.mark.parametrize(("make", "items", "numbers", "at"), [*PAIRED, WINDOW])
 @pytest.mark.parametrize(
     "given", [*UNORDERED, OrderedDict({1: 2, 2: 1}).keys()], ids=lambda given: type(given).__name__
 )
@@ -311,7 +308,6 @@ def test_a_set_may_be_the_items_where_one_value_is_for_all(make, items, numbers,
 
 
 def test_a_weight_may_be_any_unsigned_integer_of_64_bits():
-    numpy = pytest.importorskip("numpy")
     most = 2**64 - 1
     for weight in (2**63, most):
         expected = counts()
@@ -319,16 +315,16 @@ def test_a_weight_may_be_any_unsigned_integer_of_64_bits():
         assert expected.estimate("a") == expected.total == weight
         for weights in (
             weight,
-            numpy.uint64(weight),
+            np.uint64(weight),
             [weight],
-            [numpy.uint64(weight)],
-            numpy.array([weight], "uint64"),
+            [np.uint64(weight)],
+            np.array([weight], "uint64"),
         ):
             sketch = counts()
             sketch.update(["a"], weights)
             assert sketch == expected
         sketch = counts()
-        sketch.add("a", numpy.uint64(weight))
+        sketch.add("a", np.uint64(weight))
         assert sketch == expected
     for weight in (-1, 2**64):
         with pytest.raises(InvalidArgument, match=rf"^weight must be between 0 and 2\^64 - 1, got {weight}$"):
@@ -343,11 +339,10 @@ def test_a_weight_may_be_any_unsigned_integer_of_64_bits():
 
 @pytest.mark.parametrize("make", [decayed, trends])
 def test_a_weight_that_decays_may_be_any_integer_up_to_2_to_the_53(make):
-    numpy = pytest.importorskip("numpy")
     expected = make()
     expected.add("a", 2.0**53, at=0)
-    for weight in (2**53, numpy.uint64(2**53)):
-        for weights in (weight, [weight], numpy.array([weight], "uint64")):
+    for weight in (2**53, np.uint64(2**53)):
+        for weights in (weight, [weight], np.array([weight], "uint64")):
             sketch = make()
             sketch.update(["a"], weights, at=0)
             assert sketch == expected
@@ -358,6 +353,6 @@ def test_a_weight_that_decays_may_be_any_integer_up_to_2_to_the_53(make):
         message = r" must be between 0 and 2\^53, got "
         with pytest.raises(InvalidArgument, match=r"^weight" + message):
             make().add("a", weight, at=0)
-        for weights in ([weight], numpy.array([weight], "uint64")):
+        for weights in ([weight], np.array([weight], "uint64")):
             with pytest.raises(InvalidArgument, match=r"^weights\[0\]" + message):
                 make().update(["a"], weights, at=0)

@@ -374,12 +374,3 @@ def test_every_truncation_and_every_turned_bit_is_refused():
             DistinctWindow.from_bytes(damaged)
     with pytest.raises(Corrupted):
         DistinctWindow.from_bytes(sealed(data[:-4] + b"\x00"))
-
-
-def test_a_set_of_members_pairs_with_no_list_of_instants():
-    window = DistinctWindow("24h", "1h", max_skew=None)
-    with pytest.raises(
-        InvalidType, match="members must be a sequence or an array where at has a value for each, got set"
-    ):
-        window.update({"ada", "bob"}, at=[0, 1])
-    assert window.update({"ada", "bob"}, at=0) == 2
