@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: MIT
+// Purpose: an event as it lies in a slot of the ring: of a fixed size, with its texts inside, so that most events cost
+// no allocation and all of an event is on two cache lines. What doesn't fit goes to a block of its own.
+// Thread safety: as a plain value. A block is shared by the readers of the slot; each lets go of it once.
+// Invariants: the fields lie one behind the other in the order of Field, a text as its bytes and an integer as eight;
+// ends say where each stops. What most events have comes first, so that reading it touches one cache line.
+// Complexity: O(bytes) to write, O(1) to read a field. Failure: EventDraft's constructor throws InvalidType,
+// InvalidArgument or std::bad_alloc; after it nothing can fail.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <new>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <engagehub/base/errors.hpp>
+#include <engagehub/base/item.hpp>
+#include <engagehub/base/shown.hpp>
+#include <engagehub/pipeline/event.hpp>
+
+namespace engagehub {
+
+class EventDraft;
+
+class QueuedEvent {
+public:
+    std::int64_t at() const noexcept { return at_; }  // microseconds since 1970
+    double value() const noexcept { return value_; }
+    ItemView kind() const noexcept { return field(kKind); }
+    ItemView member() const noexcept { return field(kMember); }
+    ItemView channel() const noexcept { return field(kChannel); }
+    ItemView community() const noexcept { return field(kCommunity); }
+    ItemView id() const noexcept { return field(kId); }
+    ItemView data() const noexcept { return field(kData); }
+
+    // Valid until the slot is let go of.
+    EventView view() const noexcept {
+        EventView view;
+        view.id = id();
+        view.kind = kind();
+        view.community = community();
+        view.channel = channel();
+        view.member = member();
+        view.data = data();
+        view.at = at_;
+        view.value = value_;
+        return view;
+    }
+
+    // Each reader of the slot calls it once, when it is done with the event.
+    void let_go() const noexcept {
+        if (has_block()) release(block());
+    }
+
+private:
+    friend class EventDraft;
+
+    // What is there with every event comes first, then what often is.
+    enum Field : std::uint8_t { kKind, kMember, kChannel, kCommunity, kId, kData };
+    static constexpr std::size_t kFields = 6;
+    static constexpr std::size_t kInline = 96;
+    static constexpr std::uint16_t kBlockBit = 1U << 15U;
+
+    struct Block {
+        std::atomic<std::uint32_t> readers;
+        std::array<std::uint32_t, kFields> ends;
+
+        char* bytes() noexcept { return reinterpret_cast<char*>(this) + sizeof(Block); }
+        const char* bytes() const noexcept { return reinterpret_cast<const char*>(this) + sizeof(Block); }
+    };
+
+    // Acquire and release: what others read of the block comes before its end.
+    static void release(Block* block) noexcept {
+        if (block->readers.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+            block->~Block();
+            ::operator delete(block);
+        }
+    }
+
+    bool has_block() const noexcept { return (kinds_ & kBlockBit) != 0; }
+    Block* block() const noexcept {
+        Block* block = nullptr;
+        std::memcpy(&block, inline_.data(), sizeof block);
+        return block;
+    }
+
+    ItemView field(Field which) const noexcept {
+        const auto kind = static_cast<ItemKind>((kinds_ >> (2U * which)) & 3U);
+        if (kind == ItemKind::kNone) return {};
+        std::size_t begin = 0;
+        std::size_t end = 0;
+        const char* bytes = inline_.data();
+        if (has_block()) {
+            const Block* const block = this->block();
+            begin = which == 0 ? 0 : block->ends[which - 1U];
+            end = block->ends[which];
+            bytes = block->bytes();
+        } else {
+            begin = which == 0 ? 0 : ends_[which - 1U];
+            end = ends_[which];
+        }
+        if (kind == ItemKind::kText) return ItemView::of(std::string_view(bytes + begin, end - begin));
+        std::int64_t number = 0;
+        std::memcpy(&number, bytes + begin, sizeof number);
+        return ItemView::of(number);
+    }
+
+    std::int64_t at_;
+    double value_;
+    std::uint16_t kinds_;  // two bits a field; the highest bit: the fields are in a block, to which inline_ points
+    std::array<std::uint8_t, kFields> ends_;
+    std::array<char, kInline> inline_;
+};
+static_assert(sizeof(QueuedEvent) == 120, "with its sequence number a slot is to fill two cache lines");
+
+// An event that was found good and for which there is all memory that it needs: writing it can't fail. It borrows the
+// texts of the view.
+class EventDraft {
+public:
+    // REQUIRES: kind is text, data is text or missing, community and member are there, no field is longer than
+    // kMaxFieldBytes, and value is finite.
+    EventDraft(const EventView& view, std::size_t readers)
+        : view_(view), fields_{&view_.kind, &view_.member, &view_.channel, &view_.community, &view_.id, &view_.data} {
+        require(view.kind.kind == ItemKind::kText, "kind must be str");
+        require(view.member.kind != ItemKind::kNone, "member must be int or str");
+        require(view.community.kind != ItemKind::kNone, "community must be int or str");
+        require(view.data.kind != ItemKind::kInteger, "data must be str");
+        if (!std::isfinite(view.value)) throw InvalidArgument("value must be finite, got " + shown(view.value));
+        std::size_t total = 0;
+        for (std::size_t i = 0; i < QueuedEvent::kFields; ++i) {
+            const std::size_t size = size_of(*fields_[i]);
+            if (size > kMaxFieldBytes) {
+                throw InvalidArgument(
+                    std::string(kNames[i]) + " must have at most " + std::to_string(kMaxFieldBytes) +
+                    " bytes of UTF-8, got " + std::to_string(size));
+            }
+            total += size;
+        }
+        if (total <= QueuedEvent::kInline) return;
+        block_ = ::new (::operator new(sizeof(QueuedEvent::Block) + total))
+            QueuedEvent::Block{{static_cast<std::uint32_t>(readers)}, {}};
+        fill(block_->bytes(), block_->ends);
+    }
+    EventDraft(const EventDraft&) = delete;
+    EventDraft& operator=(const EventDraft&) = delete;
+    ~EventDraft() {
+        if (block_ == nullptr) return;
+        block_->readers.store(1, std::memory_order_relaxed);  // relaxed: nobody else knows of it
+        QueuedEvent::release(block_);
+    }
+
+    const EventView& view() const noexcept { return view_; }
+
+    // Once only: the slot's readers own the block from here on.
+    void write(QueuedEvent& slot) noexcept {
+        slot.at_ = view_.at;
+        slot.value_ = view_.value;
+        unsigned kinds = 0;
+        for (std::size_t i = 0; i < QueuedEvent::kFields; ++i) {
+            kinds |= static_cast<unsigned>(fields_[i]->kind) << (2U * i);
+        }
+        if (block_ != nullptr) {
+            kinds |= QueuedEvent::kBlockBit;
+            QueuedEvent::Block* const block = std::exchange(block_, nullptr);
+            std::memcpy(slot.inline_.data(), &block, sizeof block);
+        } else {
+            fill(slot.inline_.data(), slot.ends_);
+        }
+        slot.kinds_ = static_cast<std::uint16_t>(kinds);
+    }
+
+private:
+    static constexpr std::array<const char*, QueuedEvent::kFields> kNames{"kind",      "member", "channel",
+                                                                          "community", "id",     "data"};
+
+    static std::size_t size_of(const ItemView& field) noexcept {
+        return field.kind == ItemKind::kInteger ? sizeof field.number : field.text.size();
+    }
+    static void require(bool holds, const char* text) {
+        if (!holds) throw InvalidType(text);
+    }
+
+    template <class Ends>
+    void fill(char* out, Ends& ends) const noexcept {
+        std::size_t end = 0;
+        for (std::size_t i = 0; i < QueuedEvent::kFields; ++i) {
+            const ItemView& field = *fields_[i];
+            if (field.kind == ItemKind::kInteger) {
+                std::memcpy(out + end, &field.number, sizeof field.number);
+            } else if (!field.text.empty()) {
+                std::memcpy(out + end, field.text.data(), field.text.size());
+            }
+            end += size_of(field);
+            ends[i] = static_cast<typename Ends::value_type>(end);
+        }
+    }
+
+    EventView view_;
+    std::array<const ItemView*, QueuedEvent::kFields> fields_;
+    QueuedEvent::Block* block_ = nullptr;
+};
+
+}  // namespace engagehub
