@@ -49,6 +49,19 @@ struct QueueClaim {
     std::uint64_t end = 0;
 };
 
+// The power of two that a ring of at least that many slots has. THROWS: InvalidArgument.
+inline constexpr std::size_t kMaxQueueCapacity = std::size_t{1} << 30U;
+inline std::size_t rounded_capacity(std::size_t capacity) {
+    if (capacity < 2 || capacity > kMaxQueueCapacity) {
+        throw InvalidArgument(
+            "capacity must be between 2 and " + std::to_string(kMaxQueueCapacity) + ", got " +
+            std::to_string(capacity));
+    }
+    std::size_t power = 2;
+    while (power < capacity) power *= 2;
+    return power;
+}
+
 #ifdef _MSC_VER
 #pragma warning(push)
 #pragma warning(disable : 4324)  // padded by alignas: on purpose
@@ -64,12 +77,12 @@ class MpmcQueue {
         std::is_nothrow_destructible_v<T>, "an exception between claim and publication would block the queue");
 
 public:
-    static constexpr std::size_t kMaxCapacity = std::size_t{1} << 30U;
+    static constexpr std::size_t kMaxCapacity = kMaxQueueCapacity;
 
     // capacity is rounded up to a power of two. `initial` is the position of the first element, so that a test can
     // begin just before the indices wrap.
     explicit MpmcQueue(std::size_t capacity, std::uint64_t initial = 0)
-        : mask_(rounded(capacity) - 1),
+        : mask_(rounded_capacity(capacity) - 1),
           base_(initial * 2),
           slots_(std::make_unique<Slot[]>(mask_ + 1)),
           tail_(base_),
@@ -202,16 +215,6 @@ private:
         Index sequence{0};
         std::aligned_storage_t<sizeof(T), alignof(T)> storage;
     };
-
-    static std::size_t rounded(std::size_t capacity) {
-        if (capacity < 2 || capacity > kMaxCapacity) {
-            throw InvalidArgument(
-                "capacity must be between 2 and " + std::to_string(kMaxCapacity) + ", got " + std::to_string(capacity));
-        }
-        std::size_t power = 2;
-        while (power < capacity) power *= 2;
-        return power;
-    }
 
     static bool ahead(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) > 0; }
 
