@@ -17,8 +17,6 @@
 #include <new>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/item.hpp>
@@ -141,18 +139,5 @@ inline void EventRecordDeleter::operator()(const EventRecord* record) const noex
     static_assert(std::is_trivially_destructible_v<EventRecord>);
     ::operator delete(const_cast<EventRecord*>(record));
 }
-
-// Events on their way to a sink, in the order in which one worker took them; shared, since a sink may keep it.
-class EventBatch {
-public:
-    explicit EventBatch(std::vector<EventPtr> events) noexcept : events_(std::move(events)) {}
-
-    std::size_t size() const noexcept { return events_.size(); }
-    EventView operator[](std::size_t i) const noexcept { return events_[i]->view(); }
-    const EventRecord& record(std::size_t i) const noexcept { return *events_[i]; }
-
-private:
-    std::vector<EventPtr> events_;
-};
 
 }  // namespace engagehub

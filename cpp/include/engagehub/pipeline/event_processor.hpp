@@ -29,6 +29,7 @@
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/shown.hpp>
 #include <engagehub/pipeline/event.hpp>
+#include <engagehub/pipeline/event_batch.hpp>
 #include <engagehub/pipeline/wake_gate.hpp>
 #include <engagehub/queue/event_count.hpp>
 #include <engagehub/queue/mpmc_queue.hpp>
@@ -473,7 +474,7 @@ private:
         return true;
     }
 
-    static void deliver(State& state, std::size_t worker, std::vector<EventPtr> events) {
+    static void deliver(State& state, std::size_t worker, const std::vector<EventPtr>& events) {
         const std::size_t count = events.size();
         std::shared_ptr<const EventBatch> batch;
         WriteResult result;
@@ -488,7 +489,10 @@ private:
                 state.counted.in_flight += count;
             }
             try {
-                batch = std::make_shared<const EventBatch>(std::move(events));
+                auto columns = std::make_shared<EventColumns>();
+                columns->reserve(count);
+                for (const EventPtr& event : events) columns->append(event->view());
+                batch = std::make_shared<const EventBatch>(std::move(columns));
                 result = state.sink ? state.sink->write(batch) : WriteResult{count, 0, 0};
                 is_written = adds_up(result, count);
                 if (!is_written)
