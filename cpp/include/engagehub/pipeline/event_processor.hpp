@@ -1,26 +1,25 @@
 // SPDX-License-Identifier: MIT
-// Purpose: takes events from any thread at once and hands them to a sink in batches on threads of its own.
-// Thread safety: every method from any thread. The sink is called from the worker threads, never two calls at a time.
-// Invariants, in every snapshot: offered = accepted + refused; accepted = queued + in_flight + delivered + failed +
-// evicted; delivered = written + duplicate + rejected. Accepted is the producer index of the ring itself, so that there
-// is no moment between accepting and counting. With one worker events reach the sink in the order of acceptance. A
-// batch closes at batch_size, or flush_interval after its first event was taken, or when flush() or close() asks.
-// Complexity: O(1) an event and O(workers) a batch. Memory: capacity + workers * batch_size + keep_failed events.
-// Failure: whatever a sink throws is counted and kept, and ends no worker.
+// Purpose: takes events from any thread at once, keeps boards, trends and windows current from them, and hands them to
+// a sink in batches, on threads of its own.
+// Thread safety: every method from any thread. The sink is called from one thread, which lives as long as the
+// processor. Invariants, in every snapshot: offered = accepted + duplicate + refused; accepted = queued + in_flight +
+// delivered + dead + dead_evicted + dead_taken + evicted; delivered = written + late_duplicate + rejected. Accepted is
+// the producer index of the ring itself, so that there is no moment between accepting and counting. An event is
+// recognised, accepted and remembered in one step. Every structure, and the sink, gets events in the order of their
+// acceptance. Complexity: O(1) an event and O(readers) a run of them. Memory: capacity slots of 128 bytes, the texts
+// that are longer, two batches, and the dead letters.
+// Failure: whatever a sink throws is counted and ends no thread.
 #pragma once
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <exception>
 #include <limits>
 #include <memory>
 #include <mutex>
-#include <new>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -28,34 +27,17 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/shown.hpp>
-#include <engagehub/pipeline/event.hpp>
-#include <engagehub/pipeline/event_batch.hpp>
-#include <engagehub/pipeline/wake_gate.hpp>
-#include <engagehub/queue/event_count.hpp>
-#include <engagehub/queue/mpmc_queue.hpp>
+#include <engagehub/pipeline/batch_sink.hpp>
+#include <engagehub/pipeline/delivery.hpp>
+#include <engagehub/pipeline/event_stream.hpp>
+#include <engagehub/pipeline/identity_memory.hpp>
+#include <engagehub/pipeline/projection.hpp>
+#include <engagehub/pipeline/projection_reader.hpp>
+#include <engagehub/pipeline/sink_reader.hpp>
 
 namespace engagehub {
 
-struct WriteResult {
-    std::uint64_t written = 0;
-    std::uint64_t duplicate = 0;
-    std::uint64_t rejected = 0;
-};
-
-class BatchSink {
-public:
-    BatchSink() = default;
-    BatchSink(const BatchSink&) = delete;
-    BatchSink& operator=(const BatchSink&) = delete;
-    virtual ~BatchSink() = default;
-    // REQUIRES of the result: the three numbers add up to the size of the batch. May throw.
-    virtual WriteResult write(const std::shared_ptr<const EventBatch>& batch) = 0;
-    // The last call on each worker thread; `is_last` when no other worker runs any more.
-    virtual void thread_ends(bool /*is_last*/) noexcept {}
-};
-
-enum class Overflow : std::uint8_t { kRefuse, kBlock };
-enum class PushOutcome : std::uint8_t { kAccepted, kRefused, kClosed };
+enum class Overflow : std::uint8_t { kRefuse, kBlock, kDropOldest };
 
 struct ProcessorConfig {
     std::size_t capacity = 16'384;
@@ -64,32 +46,42 @@ struct ProcessorConfig {
     double flush_interval = 0.5;  // seconds
     Overflow overflow = Overflow::kRefuse;
     double block_timeout = std::numeric_limits<double>::infinity();  // seconds
-    std::size_t keep_failed = 100'000;                               // events
+    std::optional<std::int64_t> dedupe_horizon;                      // microseconds; none: identities aren't looked at
+    std::size_t max_identities = 10'000'000;
+    std::string run;  // names this processor in the ids of events that have none; no other may have it
+    DeliveryConfig delivery;
 };
+
+enum class Refusal : std::uint8_t {
+    kFull,     // no room
+    kTimeout,  // no room within block_timeout
+    kFuture,   // a stamp too far ahead: only the caller knows
+};
+inline constexpr std::size_t kRefusals = 3;
 
 struct ProcessorStats {
     std::uint64_t accepted = 0;
-    std::uint64_t refused = 0;
-    std::uint64_t queued = 0;
-    std::uint64_t in_flight = 0;
-    std::uint64_t delivered = 0;
-    std::uint64_t written = 0;
-    std::uint64_t duplicate = 0;
-    std::uint64_t rejected = 0;
-    std::uint64_t failed = 0;
-    std::uint64_t evicted = 0;
-    std::uint64_t batches = 0;
-    std::uint64_t failed_batches = 0;
-    std::string first_error;
-
-    std::uint64_t offered() const { return accepted + refused; }
+    std::uint64_t duplicate = 0;  // known by their identity, and not accepted
+    std::array<std::uint64_t, kRefusals> refused{};
+    std::uint64_t queued = 0;   // accepted, and not in a batch that the sink was given
+    std::uint64_t evicted = 0;  // accepted, and dropped for newer ones before the sink was given them
+    std::uint64_t applied = 0;  // by every worker
+    DeliveryStats sink;
+    std::uint64_t identities = 0;            // remembered
+    std::uint64_t forgotten_identities = 0;  // before their time
+    double lag = 0;                          // seconds: what was accepted before is in the structures
+    double sink_lag = 0;                     // seconds: what was accepted before is in a batch
 };
 
-// What failed since the last report.
-struct FailureReport {
-    std::uint64_t batches = 0;
-    std::uint64_t events = 0;
-    std::string error;  // of the first
+// What became of the events of one push; the rest was refused.
+struct PushCounts {
+    std::size_t accepted = 0;
+    std::size_t duplicate = 0;
+};
+enum class PushOutcome : std::uint8_t {
+    kDone,     // all were accepted, or known
+    kRefused,  // from one on
+    kClosed,   // from one on; those are not counted
 };
 
 class EventProcessor {
@@ -98,14 +90,18 @@ public:
     static constexpr std::size_t kMaxBatchSize = std::size_t{1} << 20U;
     static constexpr std::size_t kMaxCapacity = std::size_t{1} << 26U;
 
-    // sink may be null: then a batch counts as written when a worker has taken it. THROWS: InvalidArgument.
-    EventProcessor(const ProcessorConfig& config, std::shared_ptr<BatchSink> sink)
-        : state_(std::make_shared<State>(checked(config), std::move(sink))) {
-        threads_.reserve(config.workers);
+    // Both may be empty: then events count as delivered when the workers have applied them. THROWS: InvalidArgument.
+    EventProcessor(
+        const ProcessorConfig& config, std::shared_ptr<BatchSink> sink,
+        std::vector<std::shared_ptr<Projection>> projections = {})
+        : state_(std::make_shared<State>(checked(config), std::move(sink), std::move(projections))) {
+        const std::size_t workers = state_->workers.size();
         try {
-            for (std::size_t i = 0; i < config.workers; ++i) {
-                threads_.emplace_back([state = state_, i] { run(*state, i); });
+            threads_.reserve(workers + 1);
+            for (std::size_t i = 0; i < workers; ++i) {
+                threads_.emplace_back([state = state_, i] { run(*state, [&] { state->workers[i]->run(); }); });
             }
+            if (state_->sink) threads_.emplace_back([state = state_] { run(*state, [&] { serve_sink(*state); }); });
         } catch (...) {
             stop();
             for (auto& thread : threads_) thread.join();
@@ -115,14 +111,12 @@ public:
     EventProcessor(const EventProcessor&) = delete;
     EventProcessor& operator=(const EventProcessor&) = delete;
 
-    // Closes; what is not done after five seconds is abandoned. On a worker thread (a sink drops the last reference) it
-    // can't wait for itself: the workers go on without the processor until all is delivered.
+    // Closes; what is not done after five seconds is abandoned. On its own thread (a sink drops the last reference) it
+    // can't wait for itself: the threads go on without the processor until all is delivered.
     ~EventProcessor() {
         stop();
-        if (threads_.empty()) {
-            return;  // joined, or left to themselves
-        }
-        if (is_worker_thread()) {
+        if (threads_.empty()) return;  // joined, or left to themselves
+        if (is_own_thread()) {
             detach();
         } else if (wait_ended(deadline_after(5.0))) {
             join();
@@ -132,102 +126,115 @@ public:
     }
 
     const ProcessorConfig& config() const noexcept { return state_->config; }
-    std::size_t capacity() const noexcept { return state_->ring.capacity(); }
+    std::size_t capacity() const noexcept { return state_->stream.ring.capacity(); }
+    // How many of its readers hold on to a slot, as EventDraft wants to know.
+    std::size_t readers() const noexcept { return state_->stream.ring.readers(); }
+    bool checks_identities() const noexcept { return state_->identities != nullptr; }
 
-    // wait(block) must call block(deadline) as often as it likes, with deadlines of its choice that are not after the
-    // one it is given, until it returns true or that is past; what wait throws leaves push, and the event counts as
-    // refused.
-    template <class Wait>
-    PushOutcome push(EventPtr event, Wait&& wait) {
-        std::size_t accepted = 0;
-        return push_n(&event, 1, accepted, std::forward<Wait>(wait));
-    }
-    PushOutcome push(EventPtr event) {
-        return push(std::move(event), [](Deadline deadline, auto&& block) { block(deadline); });
-    }
-
-    // Offers events in order up to the first that finds no room: that one and all behind it are refused. `accepted` is
-    // right also when wait throws.
-    template <class Wait>
-    PushOutcome push_n(EventPtr* events, std::size_t count, std::size_t& accepted, Wait&& wait) {
+    // Offers events in order, up to the first that finds no room: that one and all behind it are refused. `counts` is
+    // right also when wait throws. Events have size(); write(i, QueuedEvent&), once for each that is accepted, and it
+    // must not throw; and identity(i), an optional Identity. now: microseconds, for the memory of identities.
+    // wait(deadline, block) must call block(deadline) as often as it likes, with deadlines of its choice that are not
+    // after the one it is given, until it returns true or that is past; what wait throws leaves push, and the events
+    // count as refused.
+    template <class Events, class Wait>
+    PushOutcome push(Events& events, std::int64_t now, PushCounts& counts, Wait&& wait) {
         State& state = *state_;
-        accepted = 0;
-        bool is_first_wait = true;
-        bool is_over = false;
+        counts = {};
+        std::size_t next = 0;
+        Refusal reason = Refusal::kFull;
         Deadline deadline = kNoDeadline;
+        bool is_first_wait = true;
         Backoff backoff;
-        for (;;) {
-            const QueueClaim claim = state.ring.try_push_n(events + accepted, count - accepted);
-            if (claim.count != 0) {
-                accepted += claim.count;
-                state.gate.produced(claim.end);
+        const auto block = [&state](Deadline until) {
+            return state.stream.space.wait(until, [&state] { return state.stream.has_room_or_end(); });
+        };
+        const auto blocked = [&](Deadline until) {
+            try {
+                wait(until, block);
+            } catch (...) {
+                refuse(reason, events.size() - next);
+                throw;
             }
-            if (claim.status == QueueStatus::kDone) return PushOutcome::kAccepted;
-            if (claim.status == QueueStatus::kClosed) return PushOutcome::kClosed;
-            if (claim.status == QueueStatus::kBusy) {
-                backoff.pause();
+        };
+        for (;;) {
+            const QueueStatus status =
+                state.identities ? offer_new(events, next, now, counts) : offer(events, next, counts);
+            if (status == QueueStatus::kDone) return PushOutcome::kDone;
+            if (status == QueueStatus::kClosed) return PushOutcome::kClosed;
+            if (state.config.overflow == Overflow::kDropOldest) {
+                if (!state.sink || !state.sink_reader->evict(events.size() - next)) {
+                    blocked(kNoDeadline);  // for a worker, which never waits for anybody
+                } else {
+                    backoff.pause();
+                }
                 continue;
             }
             // A sink that pushes into its own processor would wait for itself.
-            if (is_over || state.config.overflow == Overflow::kRefuse || is_worker_thread()) break;
-            if (is_first_wait) deadline = deadline_after(state.config.block_timeout);
-            is_first_wait = false;
-            try {
-                wait(deadline, [&state](Deadline until) {
-                    return state.space.wait(until, [&state] {
-                        return state.ring.size() != state.ring.capacity() || state.ring.is_closed();
-                    });
-                });
-            } catch (...) {
-                refuse(count - accepted);
-                throw;
+            if (state.config.overflow == Overflow::kRefuse || is_own_thread()) break;
+            if (is_first_wait) {
+                deadline = deadline_after(state.config.block_timeout);
+                is_first_wait = false;
+            } else if (reason == Refusal::kTimeout) {
+                break;
             }
+            blocked(deadline);
             // One more attempt after the deadline: the wake-up may have come together with it.
-            is_over = deadline != kNoDeadline && std::chrono::steady_clock::now() >= deadline;
+            if (deadline != kNoDeadline && std::chrono::steady_clock::now() >= deadline) reason = Refusal::kTimeout;
         }
-        refuse(count - accepted);
+        refuse(reason, events.size() - next);
         return PushOutcome::kRefused;
+    }
+    template <class Events>
+    PushOutcome push(Events& events, std::int64_t now, PushCounts& counts) {
+        return push(events, now, counts, [](Deadline deadline, auto&& block) { block(deadline); });
+    }
+
+    // Counts events that were not even offered.
+    void refuse(Refusal reason, std::size_t count) noexcept {
+        // Relaxed: orders nothing.
+        state_->refused[static_cast<std::size_t>(reason)].fetch_add(count, std::memory_order_relaxed);
     }
 
     // flush() in two halves, so that a caller can wait in slices: the ticket stands for everything accepted before it.
     std::uint64_t request_flush() {
-        State& state = *state_;
-        const std::uint64_t ticket = state.ring.pushed();
-        // Relaxed: the gate's lock below carries it to the workers.
-        std::uint64_t wanted = state.flush_wanted.load(std::memory_order_relaxed);
-        while (wanted < ticket &&
-               !state.flush_wanted.compare_exchange_weak(wanted, ticket, std::memory_order_relaxed)) {
-        }
-        state.gate.wake_all();
+        const std::uint64_t ticket = state_->stream.request_flush();
+        state_->delivery.retry_now();
         return ticket;
     }
-    // True once everything below the ticket was delivered or has failed; false at the deadline, or when the workers
-    // have ended without (after abandon()).
+    // True once everything below the ticket was applied, and delivered or set aside; false at the deadline, or when the
+    // threads have ended without (after abandon()).
     bool wait_flushed(std::uint64_t ticket, Deadline deadline) {
         State& state = *state_;
-        const Waiting waiting(state);
-        std::unique_lock<std::mutex> lock(state.mutex);
-        park(state.progress, lock, deadline, [&] { return state.is_done_below(ticket) || state.running == 0; });
-        return state.is_done_below(ticket);
+        while (!state.is_done_below(ticket)) {
+            if (state.running.load(std::memory_order_seq_cst) == 0) return state.is_done_below(ticket);
+            if (!state.stream.progress.wait(
+                    deadline,
+                    [&] {
+                        return state.is_done_below(ticket) || state.running.load(std::memory_order_seq_cst) == 0;
+                    }) &&
+                std::chrono::steady_clock::now() >= deadline)
+                return state.is_done_below(ticket);
+        }
+        return true;
     }
-    bool flush(Deadline deadline = kNoDeadline) { return wait_flushed(request_flush(), deadline); }
 
-    // No push succeeds from here on; the workers deliver what was accepted, and end.
+    // Accepts nothing more; the threads end when everything was applied and delivered.
     void stop() {
-        state_->ring.close();
-        state_->gate.wake_all();
-        state_->space.notify_all();
+        state_->stream.close();
+        state_->delivery.retry_now();
     }
-    bool is_closed() const noexcept { return state_->ring.is_closed(); }
-
     bool wait_ended(Deadline deadline) {
         State& state = *state_;
-        const Waiting waiting(state);
-        std::unique_lock<std::mutex> lock(state.mutex);
-        return park(state.progress, lock, deadline, [&] { return state.running == 0; });
+        while (state.running.load(std::memory_order_seq_cst) != 0) {
+            if (!state.stream.progress.wait(
+                    deadline, [&] { return state.running.load(std::memory_order_seq_cst) == 0; }) &&
+                std::chrono::steady_clock::now() >= deadline)
+                return state.running.load(std::memory_order_seq_cst) == 0;
+        }
+        return true;
     }
-
-    // REQUIRES: wait_ended() has said true.
+    // REQUIRES: wait_ended() was true.
     void join() {
         const std::lock_guard<std::mutex> lock(threads_mutex_);
         for (auto& thread : threads_) {
@@ -235,118 +242,108 @@ public:
         }
         threads_.clear();
     }
-
-    // Leaves the workers to themselves: each ends after the call to the sink that it is in, and takes nothing any more.
+    // Leaves the threads to themselves: nothing more is given to the sink, and what is with it may stay there.
     void abandon() {
-        state_->abandoned.store(true, std::memory_order_seq_cst);
-        stop();
+        state_->stream.abandon();
+        state_->delivery.abandon();
         detach();
     }
-
-    // For the child of a fork, where the threads don't exist and any lock may be held for ever: takes no lock. Nothing
-    // but this may be called there; the object must never be destroyed.
-    void disown() noexcept { state_->abandoned.store(true, std::memory_order_seq_cst); }
-
-    bool close(Deadline deadline) {
-        stop();
-        if (!wait_ended(deadline)) {
-            abandon();
-            return false;
-        }
-        join();
-        return true;
+    // In the child of a fork, where there are no threads and locks may be held for ever: nothing of it may be used, and
+    // it must not be destroyed.
+    void disown() noexcept {
+        for (auto& thread : threads_) thread.detach();
+        threads_.clear();
     }
 
-    bool is_worker_thread() const noexcept { return current_worker() == state_.get(); }
+    bool is_closed() const noexcept { return state_->stream.ring.is_closed(); }
+    bool is_own_thread() const noexcept { return current_owner() == state_.get(); }
 
     ProcessorStats stats() const {
         const State& state = *state_;
-        const std::lock_guard<std::mutex> lock(state.mutex);
-        ProcessorStats stats = state.counted;
-        stats.refused = state.refused.load(std::memory_order_relaxed);  // relaxed: a count that orders nothing
-        // Last: everything that the workers have counted was accepted before.
-        stats.accepted = state.ring.pushed();
-        stats.queued = stats.accepted - stats.in_flight - stats.delivered - stats.failed - stats.evicted;
+        ProcessorStats stats;
+        // In this order: what was taken was accepted, so every difference below is the count of something.
+        if (state.sink) {
+            stats.sink = state.delivery.stats();
+            stats.evicted = state.sink_reader->evicted();
+        }
+        stats.applied = state.workers.empty() ? 0 : state.applied();
+        for (std::size_t i = 0; i < kRefusals; ++i) stats.refused[i] = state.refused[i].load(std::memory_order_relaxed);
+        stats.duplicate = state.duplicate.load(std::memory_order_relaxed);
+        stats.accepted = state.stream.ring.pushed();
+        if (state.workers.empty()) stats.applied = stats.accepted;
+        if (!state.sink) stats.sink.taken = stats.sink.delivered = stats.sink.written = stats.applied;
+        stats.queued = stats.accepted - stats.evicted - stats.sink.taken + stats.sink.returned;
+        if (state.identities) {
+            stats.identities = state.identities->size();
+            stats.forgotten_identities = state.identities->forgotten();
+        }
+        const auto now = std::chrono::steady_clock::now();
+        for (const auto& worker : state.workers) stats.lag = std::max(stats.lag, worker->lag().behind(now));
+        if (state.sink) stats.sink_lag = state.sink_reader->lag().behind(now);
         return stats;
     }
 
-    FailureReport take_failures() {
-        const std::lock_guard<std::mutex> lock(state_->mutex);
-        return std::exchange(state_->unreported, FailureReport{});
-    }
-
-    // The failed events that are kept, oldest first: visit(batch, first index that is kept).
+    // What was set aside: see Delivery. replay() has it written again, by the sink's thread.
+    FailureReport take_failures() { return state_->delivery.take_failures(); }
+    bool is_sink_stalled() const { return state_->delivery.is_stalled(std::chrono::steady_clock::now()); }
     template <class Visit>
-    void visit_failed(Visit&& visit) const {
-        std::deque<Failed> failed;
-        {
-            const std::lock_guard<std::mutex> lock(state_->mutex);
-            failed = state_->failed;
-        }
-        for (const Failed& entry : failed) visit(entry.batch, entry.first);
+    void visit_dead(Visit&& visit) const {
+        state_->delivery.visit_dead(std::forward<Visit>(visit));
+    }
+    std::list<DeadLetter> take_dead(std::size_t most) { return state_->delivery.take_dead(most); }
+    std::uint64_t replay_dead() {
+        const std::uint64_t count = state_->delivery.replay();
+        state_->stream.gate.wake_all();
+        return count;
     }
 
 private:
-    struct Failed {
-        std::shared_ptr<const EventBatch> batch;
-        std::size_t first = 0;
-    };
-
-    static constexpr std::uint64_t kNothing = std::numeric_limits<std::uint64_t>::max();
-
-    // The position that a worker's open batch may begin with, each on a cache line of its own.
-    struct alignas(kCacheLine) OpenSince {
-        std::atomic<std::uint64_t> position{kNothing};
-    };
-
     struct State {
-        State(const ProcessorConfig& given, std::shared_ptr<BatchSink> to)
-            : config(given),
+        State(ProcessorConfig given, std::shared_ptr<BatchSink> to, std::vector<std::shared_ptr<Projection>> applied_to)
+            : config(std::move(given)),
               sink(std::move(to)),
-              ring(given.capacity),
-              gate(given.workers),
-              open_since(given.workers),
-              running(given.workers),
-              ending(given.workers) {}
-
-        // REQUIRES: mutex is held by whoever waits for it, so that no change is missed (see complete() and idle()).
-        bool is_done_below(std::uint64_t ticket) const {
-            if (ring.popped() < ticket) return false;
-            for (const auto& open : open_since) {
-                if (open.position.load(std::memory_order_seq_cst) < ticket) return false;
+              projections(std::move(applied_to)),
+              stream(config.capacity, worker_count() + (sink ? 1 : 0)),
+              delivery(config.delivery, sink),
+              running(stream.ring.readers()) {
+            if (config.dedupe_horizon) {
+                identities = std::make_unique<IdentityMemory>(*config.dedupe_horizon, config.max_identities);
             }
-            return true;
+            for (std::size_t i = 0; i < worker_count(); ++i) {
+                workers.push_back(std::make_unique<ProjectionReader>(stream, i, worker_count(), projections));
+            }
+            if (sink) {
+                sink_reader = std::make_unique<SinkReader>(
+                    stream, workers.size(), config.batch_size, config.flush_interval, config.run);
+            }
+        }
+
+        // Where nothing is to be applied the sink alone reads; where there is no sink either, somebody has to.
+        std::size_t worker_count() const noexcept {
+            if (projections.empty()) return sink ? 0 : 1;
+            return config.workers;
+        }
+        // Of the slowest worker.
+        std::uint64_t applied() const noexcept {
+            std::uint64_t least = stream.ring.position(0);
+            for (std::size_t i = 1; i < workers.size(); ++i) least = std::min(least, stream.ring.position(i));
+            return least;
+        }
+        bool is_done_below(std::uint64_t ticket) const noexcept {
+            return (workers.empty() || applied() >= ticket) && (!sink || sink_reader->settled() >= ticket);
         }
 
         const ProcessorConfig config;
         const std::shared_ptr<BatchSink> sink;
-        MpmcQueue<EventPtr> ring;
-        WakeGate gate;
-        EventCount space;
-        std::vector<OpenSince> open_since;
-        std::atomic<std::uint64_t> flush_wanted{0};
-        std::atomic<std::uint64_t> refused{0};
-        std::atomic<std::uint32_t> waiting{0};
-        std::atomic<bool> abandoned{false};
-        std::mutex sink_mutex;
-
-        mutable std::mutex mutex;  // guards what follows
-        std::condition_variable progress;
-        std::size_t running;
-        std::size_t ending;      // workers that have not come to their last call of the sink
-        ProcessorStats counted;  // without accepted, refused and queued
-        FailureReport unreported;
-        std::deque<Failed> failed;
-    };
-
-    // Tells the workers that somebody waits for their progress, beginning before he looks at it.
-    struct Waiting {
-        explicit Waiting(State& of) : state(of) { state.waiting.fetch_add(1, std::memory_order_seq_cst); }
-        Waiting(const Waiting&) = delete;
-        Waiting& operator=(const Waiting&) = delete;
-        // Relaxed: a count that is seen too high costs a needless notification.
-        ~Waiting() { state.waiting.fetch_sub(1, std::memory_order_relaxed); }
-        State& state;
+        const std::vector<std::shared_ptr<Projection>> projections;
+        EventStream stream;
+        Delivery delivery;
+        std::unique_ptr<IdentityMemory> identities;              // null: not looked at
+        std::vector<std::unique_ptr<ProjectionReader>> workers;  // whose numbers are those of their cursors
+        std::unique_ptr<SinkReader> sink_reader;                 // of the last cursor
+        std::array<std::atomic<std::uint64_t>, kRefusals> refused{};
+        std::atomic<std::uint64_t> duplicate{0};
+        std::atomic<std::size_t> running;
     };
 
     static ProcessorConfig checked(const ProcessorConfig& config) {
@@ -369,9 +366,39 @@ private:
             std::to_string(value));
     }
 
-    void refuse(std::size_t count) {
-        state_->refused.fetch_add(count, std::memory_order_relaxed);
-    }  // relaxed: orders nothing
+    // The events from `next` on that there is room for.
+    template <class Events>
+    QueueStatus offer(Events& events, std::size_t& next, PushCounts& counts) {
+        const QueueClaim claim = state_->stream.push(
+            events.size() - next, [&](std::size_t i, QueuedEvent& slot) noexcept { events.write(next + i, slot); });
+        next += claim.count;
+        counts.accepted += claim.count;
+        return claim.status;
+    }
+    // Those of them that are new, one by one: an event that there is no room for must not be remembered.
+    template <class Events>
+    QueueStatus offer_new(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
+        for (; next < events.size(); ++next) {
+            QueueStatus status = QueueStatus::kDone;
+            const auto accept = [&]() noexcept {
+                status =
+                    state_->stream.push(1, [&](std::size_t, QueuedEvent& slot) noexcept { events.write(next, slot); })
+                        .status;
+                return status == QueueStatus::kDone;
+            };
+            const std::optional<Identity> identity = events.identity(next);
+            if (!identity) {
+                accept();
+            } else if (state_->identities->check(*identity, now, accept) == IdentityMemory::Outcome::kDuplicate) {
+                ++counts.duplicate;
+                state_->duplicate.fetch_add(1, std::memory_order_relaxed);  // relaxed: orders nothing
+                continue;
+            }
+            if (status != QueueStatus::kDone) return status;
+            ++counts.accepted;
+        }
+        return QueueStatus::kDone;
+    }
 
     void detach() {
         const std::lock_guard<std::mutex> lock(threads_mutex_);
@@ -382,191 +409,36 @@ private:
     }
 
     // The processor that this thread works for, if any.
-    static const State*& current_worker() noexcept {
+    static const State*& current_owner() noexcept {
         thread_local const State* current = nullptr;
         return current;
     }
 
-    static void run(State& state, std::size_t worker) {
-        current_worker() = &state;
-        std::vector<EventPtr> events;
-        while (collect(state, worker, events)) deliver(state, worker, std::exchange(events, {}));
-        bool is_last = false;
-        {
-            const std::lock_guard<std::mutex> lock(state.mutex);
-            is_last = --state.ending == 0;
-        }
-        if (state.sink) state.sink->thread_ends(is_last);
-        current_worker() = nullptr;
-        const std::lock_guard<std::mutex> lock(state.mutex);
-        --state.running;
-        state.progress.notify_all();
+    template <class Work>
+    static void run(State& state, Work&& work) {
+        current_owner() = &state;
+        work();
+        current_owner() = nullptr;
+        state.running.fetch_sub(1, std::memory_order_seq_cst);
+        state.stream.progress.notify_all();
     }
 
-    // Fills `events` with the next batch. False when there is nothing more to do, for ever.
-    static bool collect(State& state, std::size_t worker, std::vector<EventPtr>& events) {
-        auto& open = state.open_since[worker].position;
-        const std::size_t batch_size = state.config.batch_size;
-        const auto pushed = [&state] { return state.ring.pushed(); };
-        const auto is_ending = [&state] {
-            return state.ring.is_closed() || state.abandoned.load(std::memory_order_seq_cst);
-        };
-        // Relaxed: read again with the gate's lock held before this worker sleeps.
-        const auto is_flush_wanted = [&] {
-            return state.flush_wanted.load(std::memory_order_relaxed) > open.load(std::memory_order_relaxed);
-        };
-        Deadline deadline = kNoDeadline;
-        Backoff backoff;
-        for (;;) {
-            if (state.abandoned.load(std::memory_order_seq_cst)) return false;
-            if (!make_room(events, batch_size)) {
-                if (!events.empty()) return true;
-                std::this_thread::sleep_for(std::chrono::milliseconds(10));
-                continue;
-            }
-            const bool was_empty = events.empty();
-            // Before the claim, so that a flush that sees the claim sees the batch.
-            if (was_empty) open.store(state.ring.popped(), std::memory_order_seq_cst);
-            const QueueClaim claim = state.ring.try_pop_n(
-                events.capacity() - events.size(),
-                [&events](EventPtr&& event) noexcept { events.push_back(std::move(event)); });
-            if (claim.count != 0) {
-                claim.count == 1 ? state.space.notify_one() : state.space.notify_all();
-                const auto now = std::chrono::steady_clock::now();
-                if (was_empty) deadline = deadline_from(now, state.config.flush_interval);
-                if (events.size() >= batch_size || now >= deadline) return true;
-                backoff = Backoff();
-            } else if (claim.status == QueueStatus::kBusy) {
-                backoff.pause();
-            } else if (was_empty) {
-                open.store(kNothing, std::memory_order_seq_cst);
-                if (state.waiting.load(std::memory_order_seq_cst) != 0) {
-                    const std::lock_guard<std::mutex> lock(state.mutex);
-                    state.progress.notify_all();
-                }
-                if (claim.status == QueueStatus::kClosed) return false;
-                state.gate.sleep(worker, state.ring.popped() + 1, kNoDeadline, pushed, is_ending);
-            } else {
-                if (claim.status == QueueStatus::kClosed || is_flush_wanted()) return true;
-                if (std::chrono::steady_clock::now() >= deadline) return true;
-                // Half the ring at the most: a batch may be larger than what fits.
-                const std::size_t missing =
-                    std::min(batch_size - events.size(), std::max<std::size_t>(state.ring.capacity() / 2, 1));
-                state.gate.sleep(worker, state.ring.popped() + missing, deadline, pushed, [&] {
-                    return is_ending() || is_flush_wanted();
-                });
-            }
-        }
-    }
-
-    static Deadline deadline_from(Deadline now, double seconds) {
-        return now + std::chrono::duration_cast<Deadline::duration>(std::chrono::duration<double>(seconds));
-    }
-
-    // Memory for at least one more event, before it is claimed; grows with the batch up to its size.
-    static bool make_room(std::vector<EventPtr>& events, std::size_t batch_size) noexcept {
-        if (events.size() < events.capacity()) return true;
-        try {
-            events.reserve(std::min(batch_size, std::max<std::size_t>(events.size() * 2, 64)));
-        } catch (const std::bad_alloc&) {
-            return false;
-        }
-        return true;
-    }
-
-    static void deliver(State& state, std::size_t worker, const std::vector<EventPtr>& events) {
-        const std::size_t count = events.size();
+    static void serve_sink(State& state) {
         std::shared_ptr<const EventBatch> batch;
-        WriteResult result;
-        std::string error;
-        bool is_written = false;
-        {
-            const std::lock_guard<std::mutex> sink_lock(state.sink_mutex);
-            // Still counted as queued, and never anything else.
-            if (state.abandoned.load(std::memory_order_seq_cst)) return;
-            {
-                const std::lock_guard<std::mutex> lock(state.mutex);
-                state.counted.in_flight += count;
-            }
-            try {
-                auto columns = std::make_shared<EventColumns>();
-                columns->reserve(count);
-                for (const EventPtr& event : events) columns->append(event->view());
-                batch = std::make_shared<const EventBatch>(std::move(columns));
-                result = state.sink ? state.sink->write(batch) : WriteResult{count, 0, 0};
-                is_written = adds_up(result, count);
-                if (!is_written)
-                    error = "the sink's written, duplicate and rejected don't add up to the " + std::to_string(count) +
-                        " events of the batch";
-            } catch (...) {
-                is_written = false;
-                error = text_of_current_exception();
+        const auto is_called = [&state] { return state.delivery.has_replay(); };
+        for (;;) {
+            const SinkReader::Next next = state.sink_reader->next(batch, is_called);
+            if (next == SinkReader::Next::kEnd) break;
+            if (next == SinkReader::Next::kCalled) {
+                state.delivery.deliver_dead();
+            } else {
+                state.delivery.deliver(batch);
+                batch.reset();
             }
         }
-        const std::lock_guard<std::mutex> lock(state.mutex);
-        ProcessorStats& counted = state.counted;
-        counted.in_flight -= count;
-        ++counted.batches;
-        if (is_written) {
-            counted.delivered += count;
-            counted.written += result.written;
-            counted.duplicate += result.duplicate;
-            counted.rejected += result.rejected;
-        } else {
-            ++counted.failed_batches;
-            try {
-                if (counted.first_error.empty()) counted.first_error = error;
-            } catch (const std::bad_alloc&) {
-                counted.first_error.clear();  // the count alone has to tell
-            }
-            if (state.unreported.batches++ == 0) state.unreported.error = std::move(error);
-            state.unreported.events += count;
-            keep_failed(state, std::move(batch), count);
+        while (state.delivery.deliver_dead()) {
         }
-        state.open_since[worker].position.store(kNothing, std::memory_order_seq_cst);
-        state.progress.notify_all();
-    }
-
-    static bool adds_up(const WriteResult& result, std::size_t count) {
-        return result.written <= count && result.duplicate <= count && result.rejected <= count &&
-            result.written + result.duplicate + result.rejected == count;
-    }
-
-    // Empty where there is no memory left for a text: the worker has to go on.
-    static std::string text_of_current_exception() noexcept {
-        try {
-            try {
-                throw;
-            } catch (const std::exception& error) {
-                return error.what();
-            } catch (...) {
-                return "an exception that is not a std::exception";
-            }
-        } catch (const std::bad_alloc&) {
-            return {};
-        }
-    }
-
-    // REQUIRES: the mutex is held. The oldest leave first, event by event; a batch's memory goes with its last event.
-    static void keep_failed(State& state, std::shared_ptr<const EventBatch> batch, std::size_t count) {
-        ProcessorStats& counted = state.counted;
-        try {
-            if (batch == nullptr) throw std::bad_alloc();  // not even the batch could be made
-            state.failed.push_back({std::move(batch), 0});
-        } catch (const std::bad_alloc&) {
-            counted.evicted += count;
-            return;
-        }
-        counted.failed += count;
-        while (counted.failed > state.config.keep_failed) {
-            Failed& oldest = state.failed.front();
-            const std::size_t rest = oldest.batch->size() - oldest.first;
-            const std::size_t leaving = std::min<std::size_t>(rest, counted.failed - state.config.keep_failed);
-            oldest.first += leaving;
-            counted.failed -= leaving;
-            counted.evicted += leaving;
-            if (leaving == rest) state.failed.pop_front();
-        }
+        state.sink->thread_ends();
     }
 
     std::shared_ptr<State> state_;

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#include "python_sink.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include <engagehub/base/errors.hpp>
+
+#include "convert.hpp"
+#include "event_batch.hpp"
+#include "interpreter.hpp"
+
+using engagehub::EventBatch;
+using engagehub::InvalidArgument;
+using engagehub::WriteResult;
+
+namespace {
+
+std::string text_of(const py::error_already_set& error) {
+    std::string text = convert::type_name(error.value());
+    PyObject* said = interpreter::guarded_call(
+        [](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
+    if (said == nullptr) {
+        PyErr_Clear();
+        return text;
+    }
+    const auto owned = py::reinterpret_steal<py::object>(said);
+    Py_ssize_t length = 0;
+    const char* bytes = PyUnicode_AsUTF8AndSize(said, &length);
+    if (bytes == nullptr) {
+        PyErr_Clear();
+        return text;
+    }
+    return length == 0 ? text : text + ": " + std::string(bytes, static_cast<std::size_t>(length));
+}
+
+// THROWS: std::exception, if it is no answer.
+WriteResult result_of(const py::object& answer, const py::object& type, std::size_t size) {
+    if (answer.is_none()) return {size, 0, 0};
+    if (!py::isinstance(answer, type)) {
+        throw std::runtime_error(
+            "the sink's write must return WriteResult or None, got " + convert::type_name(answer));
+    }
+    const auto number = [&](const char* name) {
+        const std::int64_t value = convert::integer(answer.attr(name), name);
+        if (value < 0) throw InvalidArgument(std::string(name) + " must be at least 0, got " + std::to_string(value));
+        return static_cast<std::uint64_t>(value);
+    };
+    return {number("written"), number("duplicate"), number("rejected")};
+}
+
+}  // namespace
+
+// What happened, to be said without the interpreter.
+struct PythonSink::Outcome {
+    enum class Kind { kDone, kTransient, kRefused, kBadAnswer } kind = Kind::kDone;
+    WriteResult result;
+    std::string failure;
+};
+
+PythonSink::PythonSink(const py::object& write, const py::object& is_transient)
+    : answer_type_(py::object(py::module_::import("engagehub_core.sinks").attr("WriteResult")).release().ptr()),
+      write_(write.inc_ref().ptr()),
+      is_transient_(is_transient.inc_ref().ptr()) {}
+
+WriteResult PythonSink::write(const std::shared_ptr<const EventBatch>& batch) {
+    if (!interpreter::NativeThread::attach()) throw engagehub::TransientError("the interpreter has ended");
+    Outcome outcome;
+    write_attached(batch, outcome);
+    interpreter::NativeThread::detach();
+    switch (outcome.kind) {
+        case Outcome::Kind::kDone: return outcome.result;
+        case Outcome::Kind::kTransient: throw engagehub::TransientError(outcome.failure);
+        case Outcome::Kind::kBadAnswer: throw engagehub::BadAnswer(outcome.failure);
+        case Outcome::Kind::kRefused: break;
+    }
+    throw std::runtime_error(outcome.failure);
+}
+
+void PythonSink::thread_ends() noexcept {
+    if (!is_orphan_ && !interpreter::NativeThread::was_attached()) return;
+    if (!interpreter::NativeThread::attach()) return;
+    if (is_orphan_) {
+        if (PyObject* error = taken(unreported_)) {
+            PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+            Py_DECREF(error);
+            PyErr_WriteUnraisable(write_);
+        }
+        clear();
+    }
+    interpreter::NativeThread::end();
+}
+
+py::object PythonSink::take_error() {
+    PyObject* error = taken(unreported_);
+    PyObject* newest = taken(newest_);
+    if (error == nullptr) std::swap(error, newest);
+    Py_XDECREF(newest);
+    return error == nullptr ? py::none() : py::reinterpret_steal<py::object>(error);
+}
+
+int PythonSink::traverse(visitproc visit, void* arg) const {
+    Py_VISIT(answer_type_);
+    Py_VISIT(write_);
+    Py_VISIT(is_transient_);
+    Py_VISIT(unreported_);
+    Py_VISIT(newest_);
+    return 0;
+}
+
+void PythonSink::clear() {
+    for (PyObject** member : {&answer_type_, &write_, &is_transient_, &unreported_, &newest_})
+        Py_XDECREF(taken(*member));
+}
+
+void PythonSink::write_attached(const std::shared_ptr<const EventBatch>& batch, Outcome& outcome) {
+    py::object answer_type;
+    py::object write;
+    py::object is_transient;
+    {
+        const PointerLock lock(mutex_);
+        answer_type = py::reinterpret_borrow<py::object>(answer_type_);
+        write = py::reinterpret_borrow<py::object>(write_);
+        is_transient = py::reinterpret_borrow<py::object>(is_transient_);
+    }
+    outcome.kind = Outcome::Kind::kTransient;
+    if (!write) {
+        outcome.failure = "the processor is gone";
+        return;
+    }
+    py::object answer;
+    try {
+        const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
+        PyObject* answered = interpreter::guarded_call(PyObject_CallOneArg, write.ptr(), argument.ptr());
+        if (answered == nullptr) throw py::error_already_set();
+        answer = py::reinterpret_steal<py::object>(answered);
+    } catch (py::error_already_set& error) {
+        remember(error);
+        outcome.failure = text_of(error);
+        PyObject* said =
+            interpreter::guarded_call(PyObject_CallOneArg, is_transient.ptr(), error.value().ptr());
+        if (said == nullptr) {
+            PyErr_WriteUnraisable(is_transient.ptr());  // a sink that can't say is not asked again
+            outcome.kind = Outcome::Kind::kRefused;
+            return;
+        }
+        if (said != Py_True) outcome.kind = Outcome::Kind::kRefused;
+        Py_DECREF(said);
+        return;
+    } catch (const std::exception& error) {
+        outcome.failure = error.what();  // no memory for the batch's object: the next time, there may be
+        return;
+    }
+    outcome.kind = Outcome::Kind::kBadAnswer;
+    try {
+        outcome.result = result_of(answer, answer_type, batch->size());
+        outcome.kind = Outcome::Kind::kDone;
+    } catch (py::error_already_set& error) {
+        remember(error);
+        outcome.failure = text_of(error);
+    } catch (const std::exception& error) {
+        outcome.failure = error.what();
+    }
+}
+
+void PythonSink::remember(py::error_already_set& error) {
+    const py::object value = error.value();
+    if (error.trace()) PyException_SetTraceback(value.ptr(), error.trace().ptr());
+    PyObject* old = nullptr;
+    {
+        const PointerLock lock(mutex_);
+        if (write_ == nullptr) return;  // cleared meanwhile: nobody would ever drop what is stored now
+        if (unreported_ == nullptr) unreported_ = value.inc_ref().ptr();
+        old = std::exchange(newest_, value.inc_ref().ptr());
+    }
+    Py_XDECREF(old);
+}
+
+PyObject* PythonSink::taken(PyObject*& member) {
+    const PointerLock lock(mutex_);
+    return std::exchange(member, nullptr);
+}
