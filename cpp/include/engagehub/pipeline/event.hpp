@@ -145,14 +145,32 @@ inline void EventRecordDeleter::operator()(const EventRecord* record) const noex
 // Events on their way to a sink, in the order in which one worker took them; shared, since a sink may keep it.
 class EventBatch {
 public:
-    explicit EventBatch(std::vector<EventPtr> events) noexcept : events_(std::move(events)) {}
+    explicit EventBatch(std::vector<EventPtr> events)
+        : events_(std::make_shared<const std::vector<EventPtr>>(std::move(events))), count_(events_->size()) {}
 
-    std::size_t size() const noexcept { return events_.size(); }
-    EventView operator[](std::size_t i) const noexcept { return events_[i]->view(); }
-    const EventRecord& record(std::size_t i) const noexcept { return *events_[i]; }
+    std::size_t size() const noexcept { return count_; }
+    EventView operator[](std::size_t i) const noexcept { return record(i).view(); }
+    const EventRecord& record(std::size_t i) const noexcept { return *(*events_)[first_ + i]; }
+
+    // A part of this batch that shares its events, and so keeps all of them. REQUIRES: first + count <= size().
+    std::shared_ptr<const EventBatch> slice(std::size_t first, std::size_t count) const {
+        return std::shared_ptr<const EventBatch>(new EventBatch(events_, first_ + first, count));
+    }
+    // A part of this batch that keeps nothing but itself. REQUIRES: first + count <= size().
+    std::shared_ptr<const EventBatch> copy(std::size_t first, std::size_t count) const {
+        std::vector<EventPtr> events;
+        events.reserve(count);
+        for (std::size_t i = first; i < first + count; ++i) events.push_back(EventRecord::make((*this)[i]));
+        return std::make_shared<const EventBatch>(std::move(events));
+    }
 
 private:
-    std::vector<EventPtr> events_;
+    EventBatch(std::shared_ptr<const std::vector<EventPtr>> events, std::size_t first, std::size_t count) noexcept
+        : events_(std::move(events)), first_(first), count_(count) {}
+
+    std::shared_ptr<const std::vector<EventPtr>> events_;
+    std::size_t first_ = 0;
+    std::size_t count_;
 };
 
 }  // namespace engagehub

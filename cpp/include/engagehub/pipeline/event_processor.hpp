@@ -28,30 +28,14 @@
 
 #include <engagehub/base/errors.hpp>
 #include <engagehub/base/shown.hpp>
+#include <engagehub/pipeline/batch_sink.hpp>
+#include <engagehub/pipeline/delivery.hpp>
 #include <engagehub/pipeline/event.hpp>
 #include <engagehub/pipeline/wake_gate.hpp>
 #include <engagehub/queue/event_count.hpp>
 #include <engagehub/queue/mpmc_queue.hpp>
 
 namespace engagehub {
-
-struct WriteResult {
-    std::uint64_t written = 0;
-    std::uint64_t duplicate = 0;
-    std::uint64_t rejected = 0;
-};
-
-class BatchSink {
-public:
-    BatchSink() = default;
-    BatchSink(const BatchSink&) = delete;
-    BatchSink& operator=(const BatchSink&) = delete;
-    virtual ~BatchSink() = default;
-    // REQUIRES of the result: the three numbers add up to the size of the batch. May throw.
-    virtual WriteResult write(const std::shared_ptr<const EventBatch>& batch) = 0;
-    // The last call on each worker thread; `is_last` when no other worker runs any more.
-    virtual void thread_ends(bool /*is_last*/) noexcept {}
-};
 
 enum class Overflow : std::uint8_t { kRefuse, kBlock };
 enum class PushOutcome : std::uint8_t { kAccepted, kRefused, kClosed };
@@ -82,13 +66,6 @@ struct ProcessorStats {
     std::string first_error;
 
     std::uint64_t offered() const { return accepted + refused; }
-};
-
-// What failed since the last report.
-struct FailureReport {
-    std::uint64_t batches = 0;
-    std::uint64_t events = 0;
-    std::string error;  // of the first
 };
 
 class EventProcessor {
