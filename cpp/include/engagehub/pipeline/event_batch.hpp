@@ -182,6 +182,13 @@ public:
     std::shared_ptr<const EventBatch> slice(std::size_t first, std::size_t count) const {
         return std::make_shared<const EventBatch>(columns_, first_ + first, count);
     }
+    // The same events in memory of their own, so that a few of them don't keep all the others. THROWS: std::bad_alloc.
+    std::shared_ptr<const EventBatch> copy(std::size_t first, std::size_t count) const {
+        const auto columns = std::make_shared<EventColumns>();
+        columns->reserve(count);
+        for (std::size_t i = first; i != first + count; ++i) columns->append((*this)[i]);
+        return std::make_shared<const EventBatch>(columns);
+    }
 
     // The columns that this is a part of, from row first() on.
     const EventColumns& columns() const noexcept { return *columns_; }

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+// Purpose: finds the events for which a sink refuses a batch, from front to back: which part of the batch to write
+// next. Thread safety: belongs to one thread. Invariants: everything before first() is settled, and stays so: events
+// are never written out of order, and none again that was taken. A sink that changes its mind in between only makes the
+// search longer. Complexity: O(1) a step. Of n events, k of which are bad: at most (k + 1) * (2 * log2(n) + 3) writes,
+// and never more than 2 * n + log2(n) + 1. All bad: n + ceil(log2(n)). The size halves where a part is refused; where
+// one is taken, it doubles; behind a bad event it begins with the number of good ones before that, so a sink that
+// refuses everything is asked about one event at a time at once, and one that refuses a few gets large parts at once.
+// Failure: none.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+
+namespace engagehub {
+
+class RefusalSearch {
+public:
+    explicit RefusalSearch(std::size_t count) noexcept : end_(count), size_(count) {}
+
+    bool is_done() const noexcept { return first_ == end_; }
+    // The part to write next.
+    std::size_t first() const noexcept { return first_; }
+    std::size_t size() const noexcept { return size_; }
+
+    void taken() noexcept {
+        first_ += size_;
+        good_ += size_;
+        // What is left of a part that was refused holds the reason: all of it would be refused again.
+        size_ = first_ < suspect_end_ ? half(suspect_end_ - first_) : std::min(size_ * 2, end_ - first_);
+    }
+    // REQUIRES: size() > 1.
+    void refused() noexcept {
+        suspect_end_ = first_ + size_;
+        size_ = half(size_);
+    }
+    // The part is bad, or nobody may write it again.
+    void set_aside() noexcept {
+        first_ += size_;
+        suspect_end_ = first_;
+        size_ = std::min(std::max<std::size_t>(good_, 1), end_ - first_);
+        good_ = 0;
+    }
+
+private:
+    static std::size_t half(std::size_t size) noexcept { return (size + 1) / 2; }
+
+    std::size_t first_ = 0;
+    std::size_t end_;
+    std::size_t size_;
+    std::size_t suspect_end_ = 0;  // of the smallest part that is known to hold a bad event; not after first_: none
+    std::size_t good_ = 0;         // taken since the last bad event
+};
+
+}  // namespace engagehub
