@@ -144,8 +144,10 @@ private:
     };
 
     // Readers that are ahead of the producer's index say that the index is stale: the claim will fail and look again.
+    // More than a capacity behind it they are in passed_ only, which goes back when a producer was slow to store it.
     std::uint64_t room_at(std::uint64_t tail, std::uint64_t passed) const noexcept {
-        return passed >= tail ? capacity() : capacity() - (tail - passed);
+        if (passed >= tail) return capacity();
+        return tail - passed >= capacity() ? 0 : capacity() - (tail - passed);
     }
 
     Slot& slot_of(std::uint64_t position) const noexcept { return slots_[static_cast<std::size_t>(position) & mask_]; }
