@@ -54,8 +54,9 @@ public:
     template <class Write>
     QueueClaim push(std::size_t count, Write&& write) noexcept {
         if (count == 0) return {};
-        // Relaxed: a stale index only makes the compare-and-swap below fail.
-        std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+        // Acquire, here and where the claim fails: cursors that are older than the index would show a ring as full that
+        // never was.
+        std::uint64_t tail = tail_.load(std::memory_order_acquire);
         for (;;) {
             if ((tail & kFlag) != 0) return {QueueStatus::kClosed, 0, 0};
             const std::uint64_t first = tail / 2;
@@ -69,9 +70,9 @@ public:
             }
             const std::uint64_t taken = std::min<std::uint64_t>(count, room);
             // Sequentially consistent, so that a reader that announced that it goes to sleep either sees this claim or
-            // is seen by the producer afterwards. Relaxed on failure: a retry reads everything anew.
+            // is seen by the producer afterwards.
             if (!tail_.compare_exchange_weak(
-                    tail, tail + 2 * taken, std::memory_order_seq_cst, std::memory_order_relaxed))
+                    tail, tail + 2 * taken, std::memory_order_seq_cst, std::memory_order_acquire))
                 continue;
             for (std::uint64_t i = 0; i != taken; ++i) {
                 Slot& slot = slot_of(first + i);
