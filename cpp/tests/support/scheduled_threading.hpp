@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Purpose: atomics, locks and pauses of which each is a step of a DeterministicSchedule: what a test gives to the queue
-// in place of engagehub::StandardThreading. Watched is an element that notices accesses which nothing orders.
+// in place of engagehub::StandardThreading. Watched and Shown are elements that notice accesses which nothing orders.
 // Thread safety: within one schedule, or on one thread outside of it.
 // Failure: Condition::wait outside of a schedule throws std::logic_error.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -185,6 +186,24 @@ public:
 
 private:
     int value_ = 0;
+};
+
+// A number that several readers may look at together: each access of a reader must be ordered with every write.
+template <std::size_t kReaders>
+class Shown {
+public:
+    void set(int value) noexcept {
+        for (const char& mark : marks_) schedule::touch(&mark);
+        value_ = value;
+    }
+    int value(std::size_t reader) const noexcept {
+        schedule::touch(&marks_[reader]);
+        return value_;
+    }
+
+private:
+    int value_ = 0;
+    std::array<char, kReaders> marks_{};  // what readers touch, each its own
 };
 
 }  // namespace engagehub_tests

@@ -21,6 +21,7 @@
 #include "tests/support/fifo_history.hpp"
 #include "tests/support/queue_program.hpp"
 #include "tests/support/scheduled_threading.hpp"
+#include "tests/support/weaker_threading.hpp"
 
 using engagehub::BasicEventCount;
 using engagehub::BlockingQueue;
@@ -34,12 +35,15 @@ using engagehub_tests::QueueAnswer;
 using engagehub_tests::QueueOperation;
 using engagehub_tests::QueueProgram;
 using engagehub_tests::RawQueue;
+using engagehub_tests::Relaxed;
 using engagehub_tests::ScheduledAtomic;
 using engagehub_tests::ScheduledThreading;
 using engagehub_tests::ScheduleFailure;
+using engagehub_tests::TornExchange;
 using engagehub_tests::WaitingQueue;
 using engagehub_tests::Watched;
 using engagehub_tests::Way;
+using engagehub_tests::WithAtomic;
 namespace schedule = engagehub_tests::schedule;
 
 namespace {
@@ -132,34 +136,6 @@ private:
     MpmcQueue<ScheduledAtomic<int>*, ScheduledThreading> ring_;
 };
 
-// Atomics that do less than they promise.
-template <class T>
-struct TornExchange : ScheduledAtomic<T> {
-    using ScheduledAtomic<T>::ScheduledAtomic;
-    bool compare_exchange_weak(T& expected, T desired, std::memory_order success, std::memory_order failure) noexcept {
-        const T was = this->load(failure);
-        if (was == expected) this->store(desired, success);
-        return was == std::exchange(expected, was);
-    }
-};
-template <class T>
-struct RelaxedStore : ScheduledAtomic<T> {
-    using ScheduledAtomic<T>::ScheduledAtomic;
-    void store(T value, std::memory_order /*order*/) noexcept {
-        ScheduledAtomic<T>::store(value, std::memory_order_relaxed);
-    }
-};
-template <class T>
-struct RelaxedLoad : ScheduledAtomic<T> {
-    using ScheduledAtomic<T>::ScheduledAtomic;
-    T load(std::memory_order /*order*/) const noexcept { return ScheduledAtomic<T>::load(std::memory_order_relaxed); }
-};
-template <template <class> class Weak>
-struct WithAtomic : ScheduledThreading {
-    template <class T>
-    using Atomic = Weak<T>;
-};
-
 }  // namespace
 
 TEST_CASE("raw operations: every history is one of a queue, and they fail only while another operation is in flight") {
@@ -184,8 +160,8 @@ TEST_CASE("the check of histories finds queues that are wrong") {
         return found.seed != kSeeds && found.how.find(how) != std::string::npos;
     };
     CHECK(is_wrong(caught<RawQueue<WithAtomic<TornExchange>>>(), ""));
-    CHECK(is_wrong(caught<RawQueue<WithAtomic<RelaxedStore>>>(), "nothing orders it"));
-    CHECK(is_wrong(caught<RawQueue<WithAtomic<RelaxedLoad>>>(), "nothing orders it"));
+    CHECK(is_wrong(caught<RawQueue<WithAtomic<Relaxed<std::memory_order_release>::Store>>>(), "nothing orders it"));
+    CHECK(is_wrong(caught<RawQueue<WithAtomic<Relaxed<std::memory_order_acquire>::Load>>>(), "nothing orders it"));
 }
 
 TEST_CASE("a queue is full only if it is full, wherever two threads stop on their way") {

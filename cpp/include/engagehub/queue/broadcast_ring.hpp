@@ -54,8 +54,9 @@ public:
     template <class Write>
     QueueClaim push(std::size_t count, Write&& write) noexcept {
         if (count == 0) return {};
-        // Relaxed: a stale index only makes the compare-and-swap below fail.
-        std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+        // Acquire, here and where the claim fails: cursors that are older than the index would show a ring as full that
+        // never was.
+        std::uint64_t tail = tail_.load(std::memory_order_acquire);
         for (;;) {
             if ((tail & kFlag) != 0) return {QueueStatus::kClosed, 0, 0};
             const std::uint64_t first = tail / 2;
@@ -69,9 +70,9 @@ public:
             }
             const std::uint64_t taken = std::min<std::uint64_t>(count, room);
             // Sequentially consistent, so that a reader that announced that it goes to sleep either sees this claim or
-            // is seen by the producer afterwards. Relaxed on failure: a retry reads everything anew.
+            // is seen by the producer afterwards.
             if (!tail_.compare_exchange_weak(
-                    tail, tail + 2 * taken, std::memory_order_seq_cst, std::memory_order_relaxed))
+                    tail, tail + 2 * taken, std::memory_order_seq_cst, std::memory_order_acquire))
                 continue;
             for (std::uint64_t i = 0; i != taken; ++i) {
                 Slot& slot = slot_of(first + i);
@@ -144,8 +145,10 @@ private:
     };
 
     // Readers that are ahead of the producer's index say that the index is stale: the claim will fail and look again.
+    // More than a capacity behind it they are in passed_ only, which goes back when a producer was slow to store it.
     std::uint64_t room_at(std::uint64_t tail, std::uint64_t passed) const noexcept {
-        return passed >= tail ? capacity() : capacity() - (tail - passed);
+        if (passed >= tail) return capacity();
+        return tail - passed >= capacity() ? 0 : capacity() - (tail - passed);
     }
 
     Slot& slot_of(std::uint64_t position) const noexcept { return slots_[static_cast<std::size_t>(position) & mask_]; }
