@@ -190,7 +190,19 @@ public:
         return push(events, now, counts, [](Deadline deadline, auto&& block) { block(deadline); });
     }
 
-    // Counts events that were not even offered.
+    // One attempt, without waiting; kRefused: the events from one on found no room, and are not counted.
+    template <class Events>
+    PushOutcome try_push(Events& events, std::int64_t now, PushCounts& counts) {
+        counts = {};
+        std::size_t next = 0;
+        switch (state_->identities ? offer_new(events, next, now, counts) : offer(events, next, counts)) {
+            case QueueStatus::kDone: return PushOutcome::kDone;
+            case QueueStatus::kClosed: return PushOutcome::kClosed;
+            default: return PushOutcome::kRefused;
+        }
+    }
+
+    // Counts events that were not even offered, or that the caller gives up.
     void refuse(Refusal reason, std::size_t count) noexcept {
         // Relaxed: orders nothing.
         state_->refused[static_cast<std::size_t>(reason)].fetch_add(count, std::memory_order_relaxed);
