@@ -12,8 +12,7 @@ namespace {
 
 // The object whose buffer a memoryview shows. Python code can't make one: the class is known here only.
 struct Column {
-    PyObject_HEAD
-    std::shared_ptr<const void> owner;
+    PyObject_HEAD std::shared_ptr<const void> owner;
     const void* values;
     Py_ssize_t count;
     const char* format;

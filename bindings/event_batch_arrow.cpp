@@ -5,6 +5,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -23,8 +25,6 @@ using engagehub::ItemField;
 using engagehub::ItemKind;
 
 namespace {
-
-using Batch = std::shared_ptr<const EventBatch>;
 
 // The tags of a mixed column are the types of a sparse union.
 constexpr const char* kUnionFormat = "+us:0,1,2";
@@ -48,7 +48,8 @@ struct Parts {
 };
 
 struct ArrayParts : Parts<Array> {
-    Batch batch;
+    explicit ArrayParts(const EventBatch& from) : batch(from) {}
+    EventBatch batch;  // shares the columns
     std::vector<std::uint8_t> validity;
     std::array<const void*, 3> buffers{};
 };
@@ -88,21 +89,17 @@ OwnedArray array(std::unique_ptr<ArrayParts> parts, std::size_t length, std::siz
     return made;
 }
 
-std::unique_ptr<ArrayParts> parts_of(const Batch& batch) {
-    auto parts = std::make_unique<ArrayParts>();
-    parts->batch = batch;
-    return parts;
-}
+std::unique_ptr<ArrayParts> parts_of(const EventBatch& batch) { return std::make_unique<ArrayParts>(batch); }
 
 bool is_mixed(const ItemColumn& column) { return column.holds(ItemKind::kInteger) && column.holds(ItemKind::kText); }
 
-OwnedArray nulls(const Batch& batch) { return array(parts_of(batch), batch->size(), batch->size(), 0); }
+OwnedArray nulls(const EventBatch& batch) { return array(parts_of(batch), batch.size(), batch.size(), 0); }
 
 // A bitmap of what is not None, where the column holds None. Returns how many are None.
 std::size_t mark_nulls(ArrayParts& parts, const ItemColumn& column) {
     if (column.kinds() == nullptr) return 0;
-    const ItemKind* const kinds = column.kinds() + parts.batch->first();
-    const std::size_t count = parts.batch->size();
+    const ItemKind* const kinds = column.kinds() + parts.batch.first();
+    const std::size_t count = parts.batch.size();
     std::size_t missing = 0;
     parts.validity.assign((count + 7) / 8 + 1, 0);
     for (std::size_t i = 0; i < count; ++i) {
@@ -114,27 +111,27 @@ std::size_t mark_nulls(ArrayParts& parts, const ItemColumn& column) {
     return missing;
 }
 
-OwnedArray integers(const Batch& batch, const ItemColumn& column, bool marks_nulls) {
+OwnedArray integers(const EventBatch& batch, const ItemColumn& column, bool marks_nulls) {
     auto parts = parts_of(batch);
     const std::size_t missing = marks_nulls ? mark_nulls(*parts, column) : 0;
-    parts->buffers[1] = column.numbers() + batch->first();
-    return array(std::move(parts), batch->size(), missing, 2);
+    parts->buffers[1] = column.numbers() + batch.first();
+    return array(std::move(parts), batch.size(), missing, 2);
 }
 
-OwnedArray texts(const Batch& batch, const ItemColumn& column, bool marks_nulls) {
+OwnedArray texts(const EventBatch& batch, const ItemColumn& column, bool marks_nulls) {
     auto parts = parts_of(batch);
     const std::size_t missing = marks_nulls ? mark_nulls(*parts, column) : 0;
     const bool is_empty = column.offsets() == nullptr;  // an empty batch
-    parts->buffers[1] = is_empty ? kNoOffsets : column.offsets() + batch->first();
+    parts->buffers[1] = is_empty ? kNoOffsets : column.offsets() + batch.first();
     parts->buffers[2] = column.bytes() == nullptr ? kNoBytes : column.bytes();
-    return array(std::move(parts), batch->size(), missing, 3);
+    return array(std::move(parts), batch.size(), missing, 3);
 }
 
 template <class Value>
-OwnedArray numbers(const Batch& batch, const Value* values) {
+OwnedArray numbers(const EventBatch& batch, const Value* values) {
     auto parts = parts_of(batch);
-    parts->buffers[1] = batch->size() == 0 ? static_cast<const void*>(kNoOffsets) : values + batch->first();
-    return array(std::move(parts), batch->size(), 0, 2);
+    parts->buffers[1] = batch.size() == 0 ? static_cast<const void*>(kNoOffsets) : values + batch.first();
+    return array(std::move(parts), batch.size(), 0, 2);
 }
 
 // kind and data hold nothing but text, also where there is none.
@@ -152,28 +149,28 @@ OwnedSchema items_schema(const EventBatch& batch, ItemField field, const char* n
     return column.holds(ItemKind::kInteger) ? schema("l", name, is_nullable) : schema("n", name, true);
 }
 
-OwnedArray items_array(const Batch& batch, ItemField field) {
-    const ItemColumn& column = batch->columns().items(field);
+OwnedArray items_array(const EventBatch& batch, ItemField field) {
+    const ItemColumn& column = batch.columns().items(field);
     if (is_mixed(column)) {
         auto parts = parts_of(batch);
-        parts->buffers[0] = column.kinds() + batch->first();
+        parts->buffers[0] = column.kinds() + batch.first();
         parts->add(nulls(batch));
         parts->add(integers(batch, column, false));
         parts->add(texts(batch, column, false));
-        return array(std::move(parts), batch->size(), 0, 1);
+        return array(std::move(parts), batch.size(), 0, 1);
     }
     if (column.holds(ItemKind::kInteger)) return integers(batch, column, true);
     if (column.holds(ItemKind::kText) || field == ItemField::kKind) return texts(batch, column, true);
     if (field != ItemField::kData) return nulls(batch);
     // A text for each row has to have an end, though there is none.
     auto parts = parts_of(batch);
-    parts->validity.assign((batch->size() + 1) * sizeof(std::int64_t), 0);  // no bit set, and the ends
+    parts->validity.assign((batch.size() + 1) * sizeof(std::int64_t), 0);  // no bit set, and the ends
     parts->buffers = {parts->validity.data(), parts->validity.data(), kNoBytes};
-    return array(std::move(parts), batch->size(), batch->size(), 3);
+    return array(std::move(parts), batch.size(), batch.size(), 3);
 }
 
 struct BatchStream {
-    Batch batch;
+    EventBatch batch;
     bool is_read = false;
 };
 
@@ -202,22 +199,22 @@ OwnedSchema schema_of(const EventBatch& batch) {
     return schema("+s", "", false, std::move(children));
 }
 
-OwnedArray array_of(const Batch& batch) {
+OwnedArray array_of(const EventBatch& batch) {
     auto parts = parts_of(batch);
     for (const ItemField field :
          {ItemField::kId, ItemField::kKind, ItemField::kCommunity, ItemField::kChannel, ItemField::kMember})
         parts->add(items_array(batch, field));
-    parts->add(numbers(batch, batch->columns().at()));
-    parts->add(numbers(batch, batch->columns().value()));
+    parts->add(numbers(batch, batch.columns().at()));
+    parts->add(numbers(batch, batch.columns().value()));
     parts->add(items_array(batch, ItemField::kData));
-    return array(std::move(parts), batch->size(), 0, 1);
+    return array(std::move(parts), batch.size(), 0, 1);
 }
 
-OwnedStream stream_of(const Batch& batch) {
+OwnedStream stream_of(const EventBatch& batch) {
     auto state = std::make_unique<BatchStream>(BatchStream{batch});
     OwnedStream made;
     made->get_schema = [](Stream* stream, Schema* out) {
-        return answered([&] { schema_of(*static_cast<BatchStream*>(stream->private_data)->batch).move_to(out); });
+        return answered([&] { schema_of(static_cast<BatchStream*>(stream->private_data)->batch).move_to(out); });
     };
     made->get_next = [](Stream* stream, Array* out) {
         auto& state_of = *static_cast<BatchStream*>(stream->private_data);

@@ -7,8 +7,6 @@
 
 #include "python.hpp"
 
-#include <memory>
-
 #include <engagehub/pipeline/event_batch.hpp>
 
 #include "arrow_interface.hpp"
@@ -16,8 +14,8 @@
 namespace event_batch_arrow {
 
 arrow_interface::OwnedSchema schema_of(const engagehub::EventBatch& batch);
-arrow_interface::OwnedArray array_of(const std::shared_ptr<const engagehub::EventBatch>& batch);
+arrow_interface::OwnedArray array_of(const engagehub::EventBatch& batch);
 // Of that one batch.
-arrow_interface::OwnedStream stream_of(const std::shared_ptr<const engagehub::EventBatch>& batch);
+arrow_interface::OwnedStream stream_of(const engagehub::EventBatch& batch);
 
 }  // namespace event_batch_arrow

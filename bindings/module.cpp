@@ -65,6 +65,7 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     register_distinct_window(module);
     register_total_window(module);
     register_queue(module);
+    register_event_batch(module);
     register_pipeline(module);
     module.def(
         "simd_path", [] { return engagehub::simd::name_of(engagehub::simd::path()); },

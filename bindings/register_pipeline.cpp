@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Purpose: EventProcessor and EventBatch for Python. The object that Python sees and the worker threads share a
+// Purpose: EventProcessor for Python. The object that Python sees and the worker threads share a
 // PythonSink. Its references to Python objects are guarded by a PointerMutex and visited by the collector by way of the
 // processor, whose __del__ ends the workers before anything is cleared; a worker holds references of its own while it
 // is in a call, so what it uses is never garbage.
@@ -26,6 +26,7 @@
 #include "collectable.hpp"
 #include "convert.hpp"
 #include "errors.hpp"
+#include "event_batch.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
 #include "pointer_lock.hpp"
@@ -43,106 +44,6 @@ using engagehub::InvalidType;
 using engagehub::ItemKind;
 using engagehub::ItemView;
 using engagehub::PushOutcome;
-
-// ---- events to Python ----
-
-// The texts of one column: equal ones become one str.
-class TextCache {
-public:
-    py::object operator()(const ItemView& item) {
-        if (item.kind == ItemKind::kNone) return py::none();
-        if (item.kind == ItemKind::kInteger) return py::int_(item.number);
-        auto [place, is_new] = texts_.try_emplace(item.text);
-        if (is_new) place->second = py::str(item.text.data(), item.text.size());
-        return place->second;
-    }
-
-private:
-    std::unordered_map<std::string_view, py::object> texts_;
-};
-
-py::object plain(const ItemView& item) { return item.kind == ItemKind::kNone ? py::none() : convert::to_python(item); }
-
-py::object event_type() { return py::module_::import("engagehub_core.processor").attr("Event"); }
-
-// Makes Event objects: their type is a subclass of tuple, so tuple's own constructor makes one from the eight values.
-class EventMaker {
-public:
-    py::object operator()(const EventView& event) {
-        py::tuple values(8);
-        values[0] = plain(event.id);
-        values[1] = kinds_(event.kind);
-        values[2] = communities_(event.community);
-        values[3] = channels_(event.channel);
-        values[4] = members_(event.member);
-        values[5] = py::float_(convert::seconds(event.at));
-        values[6] = py::float_(event.value);
-        values[7] = plain(event.data);
-        const py::tuple arguments = py::make_tuple(values);
-        PyObject* made = PyTuple_Type.tp_new(reinterpret_cast<PyTypeObject*>(type_.ptr()), arguments.ptr(), nullptr);
-        if (made == nullptr) throw py::error_already_set();
-        return py::reinterpret_steal<py::object>(made);
-    }
-
-private:
-    py::object type_ = event_type();
-    TextCache kinds_;
-    TextCache communities_;
-    TextCache channels_;
-    TextCache members_;
-};
-
-py::list events_of(const EventBatch& batch, std::size_t first = 0) {
-    EventMaker make;
-    py::list events(batch.size() - first);
-    for (std::size_t i = first; i < batch.size(); ++i) events[i - first] = make(batch[i]);
-    return events;
-}
-
-py::object event_at(const EventBatch& batch, py::handle index) {
-    if (PySlice_Check(index.ptr())) return events_of(batch)[index];
-    Py_ssize_t at = PyNumber_AsSsize_t(index.ptr(), PyExc_IndexError);
-    if (at == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    const auto size = static_cast<Py_ssize_t>(batch.size());
-    if (at < 0) at += size;
-    if (at < 0 || at >= size) throw py::index_error("batch index out of range");
-    return EventMaker()(batch[static_cast<std::size_t>(at)]);
-}
-
-template <class Value, class Read>
-py::object number_column(const EventBatch& batch, const char* format, Read&& read) {
-    const auto bytes = py::reinterpret_steal<py::bytes>(
-        PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(batch.size() * sizeof(Value))));
-    if (!bytes) throw py::error_already_set();
-    char* out = PyBytes_AS_STRING(bytes.ptr());
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-        const Value value = read(batch.record(i));
-        std::memcpy(out + i * sizeof value, &value, sizeof value);
-    }
-    return py::memoryview(bytes).attr("cast")(format);
-}
-
-template <class Convert>
-py::list item_column(const EventBatch& batch, ItemView EventView::* field, Convert&& to_python) {
-    py::list column(batch.size());
-    for (std::size_t i = 0; i < batch.size(); ++i) column[i] = to_python(batch[i].*field);
-    return column;
-}
-
-py::dict columns_of(const EventBatch& batch) {
-    py::dict columns;
-    columns["id"] = item_column(batch, &EventView::id, plain);
-    columns["kind"] = item_column(batch, &EventView::kind, TextCache());
-    columns["community"] = item_column(batch, &EventView::community, TextCache());
-    columns["channel"] = item_column(batch, &EventView::channel, TextCache());
-    columns["member"] = item_column(batch, &EventView::member, TextCache());
-    columns["at"] =
-        number_column<double>(batch, "d", [](const EventRecord& event) { return convert::seconds(event.at()); });
-    columns["at_us"] = number_column<std::int64_t>(batch, "q", [](const EventRecord& event) { return event.at(); });
-    columns["value"] = number_column<double>(batch, "d", [](const EventRecord& event) { return event.value(); });
-    columns["data"] = item_column(batch, &EventView::data, plain);
-    return columns;
-}
 
 // ---- the sink ----
 
@@ -217,7 +118,7 @@ private:
             return;
         }
         try {
-            const py::object argument = py::cast(std::const_pointer_cast<EventBatch>(batch));
+            const py::object argument = event_batch::to_python(batch);
             PyObject* answer = interpreter::guarded_call(PyObject_CallOneArg, write.ptr(), argument.ptr());
             if (answer == nullptr) throw py::error_already_set();
             result = result_of(py::reinterpret_steal<py::object>(answer), answer_type, batch->size());
@@ -506,7 +407,8 @@ public:
         core().visit_failed([&](const std::shared_ptr<const EventBatch>& batch, std::size_t first) {
             batches.emplace_back(batch, first);
         });
-        for (const auto& [batch, first] : batches) events += events_of(*batch, first);
+        for (const auto& [batch, first] : batches)
+            events += event_batch::events_of(*batch->slice(first, batch->size() - first));
         return events;
     }
 
@@ -766,32 +668,6 @@ Examples
 2
 )doc";
 
-constexpr const char* kColumnsDoc = R"doc(
-Return the batch as columns.
-
-Returns
--------
-dict
-    Lists for ``id``, ``kind``, ``community``, ``channel``, ``member`` and ``data``, in which equal texts are one object
-    (except for ``id`` and ``data``); memoryviews of doubles for ``at`` (Unix seconds) and ``value``, and of 64-bit
-    integers for ``at_us`` (microseconds, exact).
-
-Notes
------
-O(n). NumPy takes the memoryviews without a copy. ``push_many`` of a processor takes the dict as it is.
-
-Examples
---------
->>> from engagehub_core import EventProcessor
->>> batches = []
->>> with EventProcessor(batches.append) as events:
-...     events.push("message", "ada", at=1.5)
-True
->>> columns = batches[0].columns()
->>> columns["member"], list(columns["at"]), list(columns["at_us"])
-(['ada'], [1.5], [1500000])
-)doc";
-
 constexpr const char* kFailedDoc = R"doc(
 Return the events of batches that failed, oldest first.
 
@@ -844,65 +720,9 @@ std::unique_ptr<Processor> make_processor(
     return std::make_unique<Processor>(write, config, policy == "raise", clock);
 }
 
-void register_batch(py::module_& module) {
-    py::class_<EventBatch, std::shared_ptr<EventBatch>> type(module, "EventBatch", py::is_final(), R"doc(
-Events on their way to a sink: a read-only sequence of :class:`Event`, in the order of their acceptance.
-
-Notes
------
-Thread safety: it never changes, so any thread may read it, and it stays valid for as long as it is held.
-
-Events are made when they are asked for; ``columns()`` gives all of them at once.
-
-Examples
---------
->>> from engagehub_core import EventProcessor
->>> def sink(batch):
-...     print(len(batch), batch[0].kind, [event.member for event in batch])
->>> with EventProcessor(sink) as events:
-...     events.push_many({"kind": "message", "member": ["ada", "bob"]})
-2
-2 message ['ada', 'bob']
-)doc");
-    type.def("__len__", fastcall::method(&EventBatch::size));
-    type.def("__getitem__", fastcall::method(&event_at));
-    type.def("__iter__", fastcall::method(+[](const EventBatch& self) { return py::iter(events_of(self)); }));
-    type.def("__repr__", fastcall::method(+[](const EventBatch& self) {
-                 return "<EventBatch of " + std::to_string(self.size()) + " events>";
-             }));
-    type.def("__reduce__", [](const py::object&) -> py::object {
-        throw py::type_error("EventBatch can't be pickled or copied: use list(batch)");
-    });
-    type.def("columns", fastcall::method(&columns_of), kColumnsDoc);
-    type.def(
-        "count", fastcall::method(+[](const EventBatch& self, const py::object& value) -> py::object {
-            return events_of(self).attr("count")(value);
-        }),
-        py::arg("value"),
-        "Return how often an event occurs.\n\nParameters\n----------\nvalue : Event\n    The "
-        "event.\n\nReturns\n-------\nint\n"
-        "    The number of equal events.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> "
-        "batches = []\n"
-        ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
-        ">>> batches[0].count(batches[0][0])\n1\n");
-    type.def(
-        "index", fastcall::method(+[](const EventBatch& self, const py::object& value, py::args range) -> py::object {
-            return events_of(self).attr("index")(value, *range);
-        }),
-        py::arg("value"),
-        "Return the place of the first event that is equal.\n\nParameters\n----------\nvalue : Event\n    The "
-        "event.\n*range : int\n"
-        "    Where to begin and to stop, as for a list.\n\nReturns\n-------\nint\n    Its "
-        "index.\n\nRaises\n------\nValueError\n"
-        "    If there is none.\n\nExamples\n--------\n>>> from engagehub_core import EventProcessor\n>>> batches = []\n"
-        ">>> with EventProcessor(batches.append) as events:\n...     events.push(\"message\", \"ada\")\nTrue\n"
-        ">>> batches[0].index(batches[0][0])\n0\n");
-}
-
 }  // namespace
 
 void register_pipeline(py::module_& module) {
-    register_batch(module);
     py::class_<Processor> type(
         module, "EventProcessor", "See engagehub_core.EventProcessor.", collectable::setup<Processor>());
     type.def(

@@ -293,7 +293,7 @@ def test_a_batch_is_a_sequence_that_outlives_the_call():
     assert isinstance(batch, Sequence)
     assert len(batch) == 5
     assert [batch[i].member for i in (0, 4, -1, -5)] == [0, 4, 4, 0]
-    assert batch[1:4:2] == [batch[1], batch[3]]
+    assert list(batch[1:4:2]) == [batch[1], batch[3]]
     assert [event.member for event in reversed(batch)] == [4, 3, 2, 1, 0]
     assert batch[2] in batch
     assert (batch.index(batch[2]), batch.count(batch[2]), batch.index(batch[2], 1, 4)) == (2, 1, 2)

@@ -192,6 +192,7 @@ public:
 
     // The columns that this is a part of, from row first() on.
     const EventColumns& columns() const noexcept { return *columns_; }
+    const std::shared_ptr<const EventColumns>& shared_columns() const noexcept { return columns_; }
     std::size_t first() const noexcept { return first_; }
 
     // What is kept in memory as long as this lives: the columns of the whole.
