@@ -6,11 +6,8 @@
 
 #include <cmath>
 #include <cstddef>
-#include <memory>
-#include <utility>
 
 #include <engagehub/base/item.hpp>
-#include <engagehub/decay/half_life.hpp>
 #include <engagehub/pipeline/event_choice.hpp>
 #include <engagehub/pipeline/projection.hpp>
 #include <engagehub/pipeline/queued_event.hpp>
@@ -21,16 +18,8 @@ namespace engagehub {
 struct BoardRule {
     using Structure = Leaderboard;
 
-    HalfLife half_life;
-    Ties ties = Ties::kCompetition;
-    TieOrder order = TieOrder::kArrival;
-    std::size_t max_members = Leaderboard::kUnbounded;
-    KindTable points;  // of each kind; others are left out
-
-    template <class Instance>
-    std::shared_ptr<Instance> make() const {
-        return std::make_shared<Instance>(half_life, ties, order, max_members);
-    }
+    Leaderboard empty;  // what each board begins as
+    KindTable points;   // of each kind; other kinds are left out
 
     bool takes(const QueuedEvent& event) const noexcept {
         return points.is_every() || KindTable::Reader(points).find(event.kind().text) != nullptr;

@@ -20,6 +20,10 @@ public:
         const std::lock_guard<std::mutex> lock(mutex_);
         return std::forward<Work>(work)(value_);
     }
+    template <class Work>
+    decltype(auto) asked(Work&& work) {
+        return locked(std::forward<Work>(work));
+    }
 
 private:
     std::mutex mutex_;

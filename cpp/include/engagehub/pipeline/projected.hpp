@@ -2,7 +2,8 @@
 // Purpose: structures of one type that events keep current by a rule: one for all events, or one for each community,
 // made when its first event comes.
 // Thread safety: as Projection; find() may be called by any thread. Cell guards a structure, or a lane: Cell<T> is
-// constructed as T is, and locked(work) calls work(T&) while no other thread has it. Locked (locked.hpp) is one.
+// constructed as T is; locked(work), for threads that apply, and asked(work), for all others, call work(T&) while no
+// other thread has it. Locked (locked.hpp) is one.
 // Invariants: (1) which communities have a structure depends on the order of events within each lane only: room is
 // given out by lane, and a question makes no room dear; (2) a structure that find() made for a community without
 // events is the one that its events change, as long as somebody holds it.
@@ -41,11 +42,9 @@ public:
     // takes in limit communities (but for a chance below 1 in 10,000), and never more than 1.5 * limit + 4,096.
     explicit Projected(Rule rule, std::optional<std::size_t> limit = std::nullopt)
         : rule_(std::move(rule)),
-          all_(rule_.template make<Instance>()),  // in any case, so that a bad rule is refused here
+          all_(limit ? nullptr : make()),
           lanes_(limit ? std::make_unique<Lanes>() : nullptr),
-          room_in_lane_(limit ? *limit / kLanes + *limit / (2 * kLanes) + 16 : 0) {
-        if (limit) all_.reset();
-    }
+          room_in_lane_(limit ? *limit / kLanes + *limit / (2 * kLanes) + 16 : 0) {}
 
     const Rule& rule() const noexcept { return rule_; }
     bool is_per_community() const noexcept override { return lanes_ != nullptr; }
@@ -68,9 +67,9 @@ public:
     // REQUIRES: is_per_community().
     Handle find(const ItemView& community) {
         const std::uint64_t hash = hash_of_community(community);
-        return (*lanes_)[lane_of_hash(hash)].locked([&](Lane& lane) {
+        return (*lanes_)[lane_of_hash(hash)].asked([&](Lane& lane) {
             if (const Entry* entry = lane.find(community, hash)) return entry->instance;
-            return lane.asked(community, hash, [&] { return rule_.template make<Instance>(); });
+            return lane.asked(community, hash, [&] { return make(); });
         });
     }
 
@@ -79,7 +78,7 @@ public:
         result.skipped = skips_.count();
         result.first_reason = skips_.first_reason();
         if (lanes_) {
-            for (auto& lane : *lanes_) result.communities += lane.locked([](Lane& held) { return held.size(); });
+            for (auto& lane : *lanes_) result.communities += lane.asked([](Lane& held) { return held.size(); });
         }
         return result;
     }
@@ -172,6 +171,8 @@ private:
     };
     using Lanes = std::array<Cell<Lane>, kLanes>;
 
+    Handle make() const { return std::make_shared<Instance>(rule_.empty); }
+
     // The events are of this community.
     void apply_run(const ItemView& community, const QueuedEvent* const* events, std::size_t count) noexcept {
         // Whoever does nothing that counts gets no structure.
@@ -196,7 +197,7 @@ private:
         return (*lanes_)[lane_of_hash(hash)].locked([&](Lane& lane) -> Handle {
             if (const Entry* entry = lane.find(community, hash)) return entry->instance;
             if (lane.size() >= room_in_lane_) return nullptr;
-            return lane.admit(community, hash, [&] { return rule_.template make<Instance>(); });
+            return lane.admit(community, hash, [&] { return make(); });
         });
     }
 

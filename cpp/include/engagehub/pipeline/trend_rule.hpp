@@ -4,13 +4,11 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
 
 #include <engagehub/base/item.hpp>
 #include <engagehub/pipeline/event_choice.hpp>
 #include <engagehub/pipeline/projection.hpp>
 #include <engagehub/pipeline/queued_event.hpp>
-#include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/sketch/top_k.hpp>
 
 namespace engagehub {
@@ -18,18 +16,9 @@ namespace engagehub {
 struct TrendRule {
     using Structure = TopK;
 
-    std::size_t k = 100;
-    TopK::HalfLives half_lives;
-    TableSize size = TopK::kUsualSize;
-    ItemHash hash;
+    TopK empty;  // what each trend begins as
     EventField item = EventField::kChannel;
     KindTable kinds;
-
-    // Throws what is wrong with the rule.
-    template <class Instance>
-    std::shared_ptr<Instance> make() const {
-        return std::make_shared<Instance>(k, half_lives, size, hash);
-    }
 
     // An event without the field is left out.
     bool takes(const QueuedEvent& event) const noexcept {

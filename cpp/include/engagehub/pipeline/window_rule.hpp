@@ -4,15 +4,11 @@
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
-#include <memory>
 
 #include <engagehub/base/item.hpp>
 #include <engagehub/pipeline/event_choice.hpp>
 #include <engagehub/pipeline/projection.hpp>
 #include <engagehub/pipeline/queued_event.hpp>
-#include <engagehub/sketch/hyperloglog.hpp>
-#include <engagehub/sketch/item_hash.hpp>
 #include <engagehub/window/distinct_window.hpp>
 
 namespace engagehub {
@@ -20,18 +16,9 @@ namespace engagehub {
 struct WindowRule {
     using Structure = DistinctWindow;
 
-    std::int64_t span = 0;  // microseconds, as resolution
-    std::int64_t resolution = 0;
-    unsigned p = HyperLogLog::kDefaultPrecision;
-    ItemHash hash;
+    DistinctWindow empty;  // what each window begins as
     EventField item = EventField::kMember;
     KindTable kinds;
-
-    // Throws what is wrong with the rule.
-    template <class Instance>
-    std::shared_ptr<Instance> make() const {
-        return std::make_shared<Instance>(span, resolution, p, hash);
-    }
 
     // An event without the field is left out.
     bool takes(const QueuedEvent& event) const noexcept {
