@@ -4,6 +4,15 @@
 
 #include <cstdlib>
 
+namespace {
+
+void give_back(void* memory) noexcept {
+    if (memory != nullptr) --engagehub_tests::allocations.alive;
+    std::free(memory);
+}
+
+}  // namespace
+
 void* operator new(std::size_t size) {
     auto& state = engagehub_tests::allocations;
     if (size > state.largest) state.largest = size;
@@ -12,6 +21,7 @@ void* operator new(std::size_t size) {
     if (state.until_failure != UINT64_MAX) --state.until_failure;
     void* memory = std::malloc(size == 0 ? 1 : size);
     if (memory == nullptr) throw std::bad_alloc();
+    ++state.alive;
     return memory;
 }
 // Replaced with the others, since a sanitizer brings its own, whose memory the delete below must not get.
@@ -22,6 +32,6 @@ void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
         return nullptr;
     }
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
+void operator delete(void* memory) noexcept { give_back(memory); }
+void operator delete(void* memory, std::size_t) noexcept { give_back(memory); }
+void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { give_back(memory); }

@@ -13,6 +13,7 @@ struct Allocations {
     std::uint64_t until_failure = UINT64_MAX;  // this many succeed, the next one fails
     std::size_t largest = 0;                   // since the test set it to zero
     std::size_t requested = 0;                 // in all, since then
+    std::int64_t alive = 0;                    // made less given back
 };
 
 inline thread_local Allocations allocations;

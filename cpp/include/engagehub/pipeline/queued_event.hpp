@@ -120,33 +120,22 @@ private:
 static_assert(sizeof(QueuedEvent) == 120, "with its sequence number a slot is to fill two cache lines");
 
 // An event that was found good and for which there is all memory that it needs: writing it can't fail. It borrows the
-// texts of the view.
+// view, which must outlive it.
 class EventDraft {
 public:
     // REQUIRES: kind is text, data is text or missing, community and member are there, no field is longer than
     // kMaxFieldBytes, and value is finite.
-    EventDraft(const EventView& view, std::size_t readers)
-        : view_(view), fields_{&view_.kind, &view_.member, &view_.channel, &view_.community, &view_.id, &view_.data} {
+    EventDraft(const EventView& view, std::size_t readers) : view_(view) {
         require(view.kind.kind == ItemKind::kText, "kind must be str");
         require(view.member.kind != ItemKind::kNone, "member must be int or str");
         require(view.community.kind != ItemKind::kNone, "community must be int or str");
         require(view.data.kind != ItemKind::kInteger, "data must be str");
         if (!std::isfinite(view.value)) throw InvalidArgument("value must be finite, got " + shown(view.value));
-        std::size_t total = 0;
-        for (std::size_t i = 0; i < QueuedEvent::kFields; ++i) {
-            const std::size_t size = size_of(*fields_[i]);
-            if (size > kMaxFieldBytes) {
-                throw InvalidArgument(
-                    std::string(kNames[i]) + " must have at most " + std::to_string(kMaxFieldBytes) +
-                    " bytes of UTF-8, got " + std::to_string(size));
-            }
-            total += size;
-        }
-        if (total <= QueuedEvent::kInline) return;
-        block_ = ::new (::operator new(sizeof(QueuedEvent::Block) + total))
-            QueuedEvent::Block{{static_cast<std::uint32_t>(readers)}, {}};
-        fill(block_->bytes(), block_->ends);
+        std::uint64_t total = 0;
+        for_each_field([&](const ItemView& field, const char*) { total += size_of(field); });
+        if (total > QueuedEvent::kInline) make_block(readers);
     }
+    EventDraft(const EventView&& view, std::size_t readers) = delete;
     EventDraft(const EventDraft&) = delete;
     EventDraft& operator=(const EventDraft&) = delete;
     ~EventDraft() {
@@ -162,23 +151,32 @@ public:
         slot.at_ = view_.at;
         slot.value_ = view_.value;
         unsigned kinds = 0;
-        for (std::size_t i = 0; i < QueuedEvent::kFields; ++i) {
-            kinds |= static_cast<unsigned>(fields_[i]->kind) << (2U * i);
-        }
+        unsigned shift = 0;
+        for_each_field([&](const ItemView& field, const char*) {
+            kinds |= static_cast<unsigned>(field.kind) << shift;
+            shift += 2;
+        });
         if (block_ != nullptr) {
             kinds |= QueuedEvent::kBlockBit;
             QueuedEvent::Block* const block = std::exchange(block_, nullptr);
             std::memcpy(slot.inline_.data(), &block, sizeof block);
         } else {
-            fill(slot.inline_.data(), slot.ends_);
+            fill(slot.inline_.data(), slot.ends_.data());
         }
         slot.kinds_ = static_cast<std::uint16_t>(kinds);
     }
 
 private:
-    static constexpr std::array<const char*, QueuedEvent::kFields> kNames{"kind",      "member", "channel",
-                                                                          "community", "id",     "data"};
-
+    // In the order of Field. Written out, so that no compiler makes a loop of it.
+    template <class Act>
+    void for_each_field(Act&& act) const {
+        act(view_.kind, "kind");
+        act(view_.member, "member");
+        act(view_.channel, "channel");
+        act(view_.community, "community");
+        act(view_.id, "id");
+        act(view_.data, "data");
+    }
     static std::size_t size_of(const ItemView& field) noexcept {
         return field.kind == ItemKind::kInteger ? sizeof field.number : field.text.size();
     }
@@ -186,23 +184,39 @@ private:
         if (!holds) throw InvalidType(text);
     }
 
-    template <class Ends>
-    void fill(char* out, Ends& ends) const noexcept {
-        std::size_t end = 0;
-        for (std::size_t i = 0; i < QueuedEvent::kFields; ++i) {
-            const ItemView& field = *fields_[i];
-            if (field.kind == ItemKind::kInteger) {
-                std::memcpy(out + end, &field.number, sizeof field.number);
-            } else if (!field.text.empty()) {
-                std::memcpy(out + end, field.text.data(), field.text.size());
+    // Only here may a field be too long: fewer bytes in all than are inside of a slot are allowed.
+    void make_block(std::size_t readers) {
+        std::size_t total = 0;
+        for_each_field([&](const ItemView& field, const char* name) {
+            const std::size_t size = size_of(field);
+            if (size > kMaxFieldBytes) {
+                throw InvalidArgument(
+                    std::string(name) + " must have at most " + std::to_string(kMaxFieldBytes) +
+                    " bytes of UTF-8, got " + std::to_string(size));
             }
-            end += size_of(field);
-            ends[i] = static_cast<typename Ends::value_type>(end);
-        }
+            total += size;
+        });
+        block_ = ::new (::operator new(sizeof(QueuedEvent::Block) + total))
+            QueuedEvent::Block{{static_cast<std::uint32_t>(readers)}, {}};
+        fill(block_->bytes(), block_->ends.data());
     }
 
-    EventView view_;
-    std::array<const ItemView*, QueuedEvent::kFields> fields_;
+    template <class End>
+    void fill(char* out, End* ends) const noexcept {
+        std::size_t end = 0;
+        for_each_field([&](const ItemView& field, const char*) {
+            if (field.kind == ItemKind::kInteger) {
+                std::memcpy(out + end, &field.number, sizeof field.number);
+                end += sizeof field.number;
+            } else if (!field.text.empty()) {
+                std::memcpy(out + end, field.text.data(), field.text.size());
+                end += field.text.size();
+            }
+            *ends++ = static_cast<End>(end);
+        });
+    }
+
+    const EventView& view_;
     QueuedEvent::Block* block_ = nullptr;
 };
 
