@@ -66,7 +66,7 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     register_total_window(module);
     register_queue(module);
     register_event_batch(module);
-    register_pipeline(module);
+    register_processor(module);
     module.def(
         "simd_path", [] { return engagehub::simd::name_of(engagehub::simd::path()); },
         "Which code searches the blocks of a ranking: \"avx2\", \"neon\" or \"plain\".");

@@ -66,15 +66,18 @@ public:
         if (next_long_ < long_.size() && long_[next_long_].row == i) {
             long_[next_long_].draft.write(slot);
         } else {
-            EventDraft(columns_[i], readers_).write(slot);
+            const EventView event = columns_[i];
+            EventDraft(event, readers_).write(slot);
         }
     }
     std::optional<Identity> identity(std::size_t i) const noexcept { return identity_of(columns_[i]); }
 
 private:
     struct Long {
-        Long(std::size_t its_row, const EventView& event, std::size_t readers) : row(its_row), draft(event, readers) {}
+        Long(std::size_t its_row, const EventView& its_event, std::size_t readers)
+            : row(its_row), event(its_event), draft(event, readers) {}
         std::size_t row;
+        EventView event;
         EventDraft draft;
     };
 
@@ -374,6 +377,12 @@ std::uint64_t Processor::replay_dead() {
     std::uint64_t count = 0;
     interpreter::detached([&] { count = processor.replay_dead(); });
     return count;
+}
+
+py::object Processor::replace_sink(const py::object& write, const py::object& is_transient) {
+    if (!sink_) return py::none();
+    sink_->replace(write, is_transient);
+    return py::none();
 }
 
 void Processor::forget() {

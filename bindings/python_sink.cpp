@@ -99,6 +99,18 @@ py::object PythonSink::take_error() {
     return error == nullptr ? py::none() : py::reinterpret_steal<py::object>(error);
 }
 
+void PythonSink::replace(const py::object& write, const py::object& is_transient) {
+    PyObject* old_write = write.inc_ref().ptr();
+    PyObject* old_is_transient = is_transient.inc_ref().ptr();
+    {
+        const PointerLock lock(mutex_);
+        std::swap(write_, old_write);
+        std::swap(is_transient_, old_is_transient);
+    }
+    Py_XDECREF(old_write);
+    Py_XDECREF(old_is_transient);
+}
+
 int PythonSink::traverse(visitproc visit, void* arg) const {
     Py_VISIT(answer_type_);
     Py_VISIT(write_);
@@ -124,7 +136,7 @@ void PythonSink::write_attached(const std::shared_ptr<const EventBatch>& batch, 
         is_transient = py::reinterpret_borrow<py::object>(is_transient_);
     }
     outcome.kind = Outcome::Kind::kTransient;
-    if (!write) {
+    if (!write || !is_transient) {
         outcome.failure = "the processor is gone";
         return;
     }

@@ -31,6 +31,9 @@ public:
     // The processor is going away on its own thread: what was accepted is still delivered.
     void be_orphan() { is_orphan_ = true; }
 
+    // From the next write on; one at work goes on as it is.
+    void replace(const py::object& write, const py::object& is_transient);
+
     // The first exception since the last report, or None.
     py::object take_error();
 

@@ -13,4 +13,4 @@ void register_distinct_window(py::module_& module);
 void register_total_window(py::module_& module);
 void register_queue(py::module_& module);
 void register_event_batch(py::module_& module);
-void register_pipeline(py::module_& module);
+void register_processor(py::module_& module);

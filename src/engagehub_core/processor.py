@@ -1,9 +1,11 @@
-"""Accepts events from any thread at once and hands them to a sink in batches."""
+"""Accepts events from any thread at once, keeps structures current and hands batches to a sink."""
 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
+import secrets
 import time
 import weakref
 from collections.abc import Callable, Sequence
@@ -11,21 +13,27 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from engagehub_core import _native
 from engagehub_core._native import EventBatch
-from engagehub_core.errors import Closed, InvalidType, SinkError
+from engagehub_core.durations import parse_optional
+from engagehub_core.errors import Closed, InvalidArgument, InvalidType, SinkError
+from engagehub_core.processor_stats import ProcessorStats, RateMeter
+from engagehub_core.sinks.transient import is_transient
 
 if TYPE_CHECKING:
+    from datetime import timedelta
     from types import TracebackType
     from typing import Self
 
     from engagehub_core.instants import Instant
     from engagehub_core.sinks import Sink, WriteResult
 
-__all__ = ["Event", "EventBatch", "EventProcessor", "ProcessorStats"]
+__all__ = ["DeadLetter", "Event", "EventBatch", "EventProcessor", "ProcessorStats"]
+
+_logger = logging.getLogger("engagehub_core")
 
 #: Seconds that the interpreter's end, or the end of a processor that nobody closed, waits for sinks.
 _PATIENCE = 5.0
 
-
+_OVERFLOW = ("refuse", "block", "drop_oldest", "raise")
 class Event(NamedTuple):
     """An immutable fact that something happened.
 
@@ -62,79 +70,63 @@ class Event(NamedTuple):
 Sequence.register(EventBatch)
 
 
-class ProcessorStats(NamedTuple):
-    """The account of an event processor at one moment.
-
-    In every snapshot ``offered = accepted + refused``, ``accepted = queued + in_flight + delivered + failed +
-    evicted`` and ``delivered = written + duplicate + rejected``.
+class DeadLetter(NamedTuple):
+    """An event that the sink refused.
 
     Attributes
     ----------
-    offered : int
-        Events of all pushes that returned, and of those that raised for want of room or were interrupted.
-    accepted : int
-        Events that the processor answers for.
-    refused : int
-        Events that found no room.
-    queued : int
-        Accepted, and not yet handed to the sink.
-    in_flight : int
-        In the batch that the sink is working on.
-    delivered : int
-        In batches that the sink took.
-    written, duplicate, rejected : int
-        What the sink said about those.
-    failed : int
-        In batches that failed, and kept in ``failed_events()``.
-    evicted : int
-        In batches that failed, and gone from that list.
-    batches, failed_batches : int
-        Batches that the sink was given, and those of them that failed.
-    first_error : str or None
-        What the first of those failed with.
+    event : Event
+        The event.
+    reason : str
+        What the sink said.
+    attempts : int
+        How often it was handed to the sink: 1, and one more for each replay.
     """
 
-    offered: int
-    accepted: int
-    refused: int
-    queued: int
-    in_flight: int
-    delivered: int
-    written: int
-    duplicate: int
-    rejected: int
-    failed: int
-    evicted: int
-    batches: int
-    failed_batches: int
-    first_error: str | None
+    event: Event
+    reason: str
+    attempts: int
 
 
 class EventProcessor(_native.EventProcessor):
-    """Takes events from any thread at once and hands them to a sink in batches, on threads of its own.
+    """Takes events from any thread at once, keeps structures current, and hands batches to a sink.
 
     Parameters
     ----------
     sink : Sink, callable or None
         Where batches go: an object with ``write(batch)`` and, if it needs them, ``open()`` and ``close()``; or a
-        function of a batch. None counts every event as written.
+        function of a batch. None keeps the structures only.
     capacity : int, default 16384
         How many events may wait, from 2 to 2**26; rounded up to a power of two.
     workers : int, default 1
-        Threads, from 1 to 64. With one, events reach the sink in the order of their acceptance; with more, that holds
-        only within a batch. The sink is never called twice at a time.
+        Threads that keep the structures current, from 1 to 64. The structures are the same for any number. Without
+        structures none is started but the sink's own.
     batch_size : int, default 1000
         Events in a batch at most.
     flush_interval : float, default 0.5
         Seconds after which a batch goes out even if it isn't full, counted from its first event.
-    overflow : {"refuse", "block", "raise"}, default "refuse"
-        What `push` does when there is no room: return False; wait; raise CapacityExceeded. Each is counted.
+    overflow : {"refuse", "block", "drop_oldest", "raise"}, default "refuse"
+        What `push` does when there is no room: return False, with a warning in the log once a minute; wait; drop the
+        oldest event that the sink was not given yet (the structures have it all the same); raise CapacityExceeded.
+        Each is counted.
     block_timeout : float, optional
         Seconds to wait at most with ``"block"``, before the event is refused after all; None waits for ever.
-    keep_failed : int, default 100000
-        How many events of failed batches are kept for `failed_events`; the oldest leave first.
+    dedupe_horizon : str, int, float, timedelta or None, default "24h"
+        How long an id is remembered after its event was accepted: until then another event with that id in the same
+        community is a duplicate. None doesn't look at ids; sinks may.
+    max_identities : int, default 10000000
+        How many ids are remembered at most, at about 30 bytes each; the oldest leave first.
+    max_skew : str, int, float, timedelta or None, default "5m"
+        How far an event may be ahead of the clock; None trusts every stamp.
+    retry_first, retry_max : float, default 0.05 and 30.0
+        Seconds of the first and of the longest wait before a batch is tried again that failed for the moment.
+    sink_timeout : float or None, default 60.0
+        Seconds after which a write counts as hanging: then `flush` gives up. The thread can't be stopped, and goes on
+        when the sink returns.
+    keep_dead : int, default 100000
+        How many events that the sink refused are kept in `dead_letters`; the oldest leave first.
     clock : callable, default time.time
-        What gives the instant of an event without one.
+        What gives the instant of an event without one, and what `max_skew` and `dedupe_horizon` go by.
 
     Raises
     ------
@@ -146,14 +138,23 @@ class EventProcessor(_native.EventProcessor):
     Thread safety: every method from any thread. `flush` and `close` can't be called by the sink, since they would
     wait for it; `push` can, and doesn't wait there even with ``"block"``.
 
-    `push` is O(bytes of the event). Memory: at most `capacity` + `workers` * `batch_size` + `keep_failed` events.
+    `push` is O(bytes of the event). Memory: 128 bytes for each of `capacity`, texts beyond that, two batches, the
+    remembered ids, and `keep_dead` events.
 
-    What the sink raises, SystemExit and KeyboardInterrupt included, never ends a worker: the batch counts as failed,
-    is kept, and the first error comes out of the next `flush` or `close`. A processor that is dropped without
-    `close`, and one that is open when the interpreter ends, delivers what it has within 5 seconds;
-    `sys.unraisablehook` is told of errors and of what remains. In the child of a fork it is closed.
+    The sink is called by one thread, which lives as long as the processor; batches reach it in the order of
+    acceptance. A write that fails for the moment (no connection, a timeout, a deadlock, no room on the disk:
+    `engagehub_core.sinks.is_transient` says which errors are taken for that) is tried again for as long as it takes,
+    while `overflow` deals with what comes meanwhile. For any other error, SystemExit and KeyboardInterrupt included,
+    the batch is split until only the events that the sink refuses are set aside, each with its reason; the first
+    error comes out of the next `flush` or `close`, and `sys.unraisablehook` is told of the others.
+
+    A processor that is dropped without `close`, and one that is open when the interpreter ends, delivers what it has
+    within 5 seconds; `sys.unraisablehook` is told of errors and of what remains. In the child of a fork it is closed.
 
     Used in a ``with`` statement it is closed at the end, also after an exception.
+
+    The queue is D. Vyukov's bounded ring (1024cores.net) with a cursor for each reader, as in the LMAX Disruptor
+    (M. Thompson et al., 2011).
 
     Examples
     --------
@@ -169,10 +170,7 @@ class EventProcessor(_native.EventProcessor):
     2
     """
 
-    __slots__ = ("_close_sink", "_has_ended")
-
-    _close_sink: Callable[[], object] | None
-    _has_ended: bool
+    __slots__ = ("_close_sink", "_has_ended", "_rates", "_sink", "_sink_timeout")
 
     def __init__(
         self,
@@ -182,30 +180,44 @@ class EventProcessor(_native.EventProcessor):
         workers: int = 1,
         batch_size: int = 1_000,
         flush_interval: float = 0.5,
-        overflow: Literal["refuse", "block", "raise"] = "refuse",
+        overflow: Literal["refuse", "block", "drop_oldest", "raise"] = "refuse",
         block_timeout: float | None = None,
-        keep_failed: int = 100_000,
+        dedupe_horizon: str | float | timedelta | None = "24h",
+        max_identities: int = 10_000_000,
+        max_skew: str | float | timedelta | None = "5m",
+        retry_first: float = 0.05,
+        retry_max: float = 30.0,
+        sink_timeout: float | None = 60.0,
+        keep_dead: int = 100_000,
         clock: Callable[[], Instant] = time.time,
     ) -> None:
-        write = getattr(sink, "write", sink)
-        if write is not None and not callable(write):
-            message = f"sink must have write(batch) or be callable, got {type(sink).__name__}"
-            raise InvalidType(message)
-        open_sink, close_sink = (
-            (None, None) if write is sink else (getattr(sink, "open", None), getattr(sink, "close", None))
-        )
+        write, open_sink, close_sink = _methods_of(sink)
+        if overflow not in _OVERFLOW:
+            message = f"overflow must be 'refuse', 'block', 'drop_oldest' or 'raise', got {overflow!r}"
+            raise InvalidArgument(message)
         super().__init__(
             write,
+            _classifier(sink),
             capacity=capacity,
             workers=workers,
             batch_size=batch_size,
             flush_interval=flush_interval,
             overflow=overflow,
             block_timeout=block_timeout,
-            keep_failed=keep_failed,
+            retry_first=retry_first,
+            retry_max=retry_max,
+            sink_timeout=sink_timeout,
+            keep_dead=keep_dead,
+            dedupe_horizon=parse_optional(dedupe_horizon, "dedupe_horizon"),
+            max_identities=max_identities,
+            max_skew=parse_optional(max_skew, "max_skew"),
+            run=secrets.token_hex(8),
             clock=clock,
         )
+        self._sink = sink
         self._close_sink = close_sink
+        self._sink_timeout = sink_timeout
+        self._rates = RateMeter()
         self._has_ended = True  # nothing to end if what follows fails
         if open_sink is not None:
             try:
@@ -215,6 +227,11 @@ class EventProcessor(_native.EventProcessor):
                 raise
         self._has_ended = False
         _open_processors[id(self)] = self
+
+    @property
+    def sink(self) -> Sink | Callable[[EventBatch], WriteResult | None] | None:
+        """Where batches go; `replace_sink` changes it."""
+        return self._sink
 
     def stats(self) -> ProcessorStats:
         """Return the account of this moment.
@@ -231,7 +248,7 @@ class EventProcessor(_native.EventProcessor):
 
         Notes
         -----
-        O(1).
+        O(workers + structures).
 
         Examples
         --------
@@ -243,22 +260,35 @@ class EventProcessor(_native.EventProcessor):
         >>> stats.offered, stats.accepted, stats.delivered
         (1, 1, 1)
         """
-        return ProcessorStats(*self._stats())
+        counts = self._stats()
+        refused = counts["refused_full"] + counts["refused_timeout"] + counts["refused_future"]
+        dead, dropped, taken = (counts.pop(name) for name in ("dead", "dead_evicted", "dead_taken"))
+        accepted_per_second, delivered_per_second = self._rates.rates(counts["accepted"], counts["delivered"])
+        return ProcessorStats(
+            offered=counts["accepted"] + counts["duplicate"] + refused,
+            refused=refused,
+            dead_lettered=dead + dropped + taken,
+            dead_dropped=dropped,
+            accepted_per_second=accepted_per_second,
+            delivered_per_second=delivered_per_second,
+            **counts,
+        )
 
     def flush(self, timeout: float | None = None) -> None:
-        """Wait until everything that was accepted before this call was delivered or has failed.
+        """Wait until everything that was accepted before this call is in the structures, and delivered or set aside.
 
         Parameters
         ----------
         timeout : float, optional
-            Seconds to wait at most; None waits for ever.
+            Seconds to wait at most; None waits for ever, but for a sink that hangs.
 
         Raises
         ------
         TimeoutError
-            If the time was over before that; nothing is lost.
+            If the time was over before that, or the sink has been at one write for longer than `sink_timeout`;
+            nothing is lost. The text says what remains, and why the sink fails if it does.
         SinkError
-            If a batch failed since the last report; its cause is the first exception.
+            If events were set aside since the last report; its cause is the first exception.
         Closed
             If the processor was closed before it could deliver all, or belongs to the parent process.
         RuntimeError
@@ -266,8 +296,8 @@ class EventProcessor(_native.EventProcessor):
 
         Notes
         -----
-        A batch that isn't full goes out at once. Events that are accepted meanwhile are not waited for. Waiting lets
-        other threads run, and Ctrl-C interrupts it.
+        A batch that isn't full goes out at once, and one that waits to be tried again is tried at once. Events that are
+        accepted meanwhile are not waited for. Waiting lets other threads run, and Ctrl-C interrupts it.
 
         Examples
         --------
@@ -280,14 +310,17 @@ class EventProcessor(_native.EventProcessor):
         1
         >>> events.close()
         """
-        self._refuse_on_worker("flush")
+        self._refuse_on_own_thread("flush")
         is_flushed = self._wait_flushed(self._request_flush(), timeout)
         failure = self._failure()
         if not is_flushed:
             if self._has_ended:
                 message = f"the event processor was closed and {self._remainder()}"
                 raise Closed(message) from failure
-            message = f"flush did not end within {timeout} s, {self._remainder()}"
+            if self._is_sink_stalled():
+                message = f"the sink has not returned for more than {self._sink_timeout} s, {self._remainder()}"
+            else:
+                message = f"flush did not end within {timeout} s, {self._remainder()}"
             raise TimeoutError(message) from failure
         if failure is not None:
             raise failure
@@ -303,10 +336,11 @@ class EventProcessor(_native.EventProcessor):
         Raises
         ------
         TimeoutError
-            If the sink didn't take everything in time. The thread that it holds is left behind, no other batch is
-            delivered, the sink is not closed, and `stats` says what remains.
+            If the sink didn't take everything in time. A write that hangs is left behind, no other begins, the sink is
+            not closed, and `stats` says what remains.
         SinkError
-            If a batch failed since the last report, or the sink's own close did; its cause is the first exception.
+            If events were set aside since the last report, or the sink's own close failed; its cause is the first
+            exception.
         RuntimeError
             If the sink calls it.
 
@@ -326,7 +360,7 @@ class EventProcessor(_native.EventProcessor):
         """
         if self._has_ended:
             return
-        self._refuse_on_worker("close")
+        self._refuse_on_own_thread("close")
         self._stop()
         is_drained = self._wait_ended(timeout)
         if not self._claim_end():  # another thread was quicker
@@ -334,8 +368,9 @@ class EventProcessor(_native.EventProcessor):
         self._has_ended = True
         _open_processors.pop(id(self), None)
         if not is_drained:
+            remainder = self._remainder()
             self._abandon()
-            message = f"close did not end within {timeout} s, {self._remainder()}"
+            message = f"close did not end within {timeout} s, {remainder}"
             raise TimeoutError(message) from self._failure()
         self._join()
         failure = self._failure()
@@ -349,6 +384,134 @@ class EventProcessor(_native.EventProcessor):
                 failure.add_note(message)
         if failure is not None:
             raise failure
+
+    def dead_letters(self) -> list[DeadLetter]:
+        """Return the events that the sink refused, oldest first.
+
+        Returns
+        -------
+        list of DeadLetter
+            At most `keep_dead`; of those that left the list before, only the number is known (`dead_dropped`).
+
+        Notes
+        -----
+        O(dead letters).
+
+        Examples
+        --------
+        >>> from engagehub_core.errors import SinkError
+        >>> def picky(batch):
+        ...     if any(event.member == "bob" for event in batch):
+        ...         raise ValueError("no bob")
+        >>> events = EventProcessor(picky)
+        >>> events.push_many({"kind": "message", "member": ["ada", "bob", "cleo"], "at": 0})
+        3
+        >>> try:
+        ...     events.close()
+        ... except SinkError as error:
+        ...     print(error)
+        1 event of 1 batch was set aside, the first for ValueError: no bob
+        >>> [(letter.event.member, letter.reason) for letter in events.dead_letters()]
+        [('bob', 'ValueError: no bob')]
+        """
+        return [DeadLetter(*letter) for letter in self._dead_letters()]
+
+    def take_dead_letters(self, most: int | None = None) -> list[DeadLetter]:
+        """Take the oldest dead letters out of the list.
+
+        Parameters
+        ----------
+        most : int, optional
+            How many at most; None takes all.
+
+        Returns
+        -------
+        list of DeadLetter
+            Oldest first. They still count as `dead_lettered`.
+
+        Notes
+        -----
+        O(letters taken).
+
+        Examples
+        --------
+        >>> EventProcessor().take_dead_letters()
+        []
+        """
+        if most is not None and most < 0:
+            message = f"most must be at least 0, got {most}"
+            raise InvalidArgument(message)
+        return [DeadLetter(*letter) for letter in self._take_dead(2**62 if most is None else most)]
+
+    def replay_dead_letters(self) -> int:
+        """Hand the dead letters of this moment to the sink again, ahead of the next batch.
+
+        Returns
+        -------
+        int
+            How many events there are. Those that the sink refuses again come back to the end of the list.
+
+        Raises
+        ------
+        Closed
+            In the child of a fork.
+
+        Notes
+        -----
+        It doesn't wait; `flush` doesn't wait for them either. The structures have them already.
+
+        Examples
+        --------
+        >>> EventProcessor().replay_dead_letters()
+        0
+        """
+        return self._replay_dead()
+
+    def replace_sink(self, sink: Sink | Callable[[EventBatch], WriteResult | None]) -> None:
+        """Hand batches to another sink from here on, such as one that works.
+
+        Parameters
+        ----------
+        sink : Sink or callable
+            As for the constructor. It is opened first.
+
+        Raises
+        ------
+        InvalidArgument, InvalidType
+            If it is no sink, or the processor was made without one.
+        Closed
+            If the processor was closed.
+
+        Notes
+        -----
+        A write at work goes on in the old sink; whatever fails there for the moment is tried again in the new one. The
+        old sink is not closed: nobody but its owner knows when it is done.
+
+        Examples
+        --------
+        >>> first, second = [], []
+        >>> with EventProcessor(first.extend) as events:
+        ...     events.push("message", "ada")
+        ...     events.flush()
+        ...     events.replace_sink(second.extend)
+        ...     events.push("message", "bob")
+        True
+        True
+        >>> len(first), len(second)
+        (1, 1)
+        """
+        write, open_sink, close_sink = _methods_of(sink)
+        if write is None or self._sink is None:
+            message = "sink must take the place of another one, and a processor without a sink has none"
+            raise InvalidArgument(message)
+        if self.is_closed:
+            message = "the event processor is closed"
+            raise Closed(message)
+        if open_sink is not None:
+            open_sink()
+        self._replace_sink(write, _classifier(sink))
+        self._sink = sink
+        self._close_sink = close_sink
 
     def __enter__(self) -> Self:
         return self
@@ -367,8 +530,8 @@ class EventProcessor(_native.EventProcessor):
     def __del__(self) -> None:
         if getattr(self, "_has_ended", True):
             return
-        if self._is_worker_thread():
-            # The sink dropped the last reference: the workers finish without this object.
+        if self._is_own_thread():
+            # The sink dropped the last reference: the threads finish without this object.
             self._stop()
             return
         self.close(_PATIENCE)
@@ -380,8 +543,8 @@ class EventProcessor(_native.EventProcessor):
     def __repr__(self) -> str:
         return f"<EventProcessor, {'closed' if self.is_closed else 'open'}>"
 
-    def _refuse_on_worker(self, method: str) -> None:
-        if self._is_worker_thread():
+    def _refuse_on_own_thread(self, method: str) -> None:
+        if self._is_own_thread():
             message = f"{method} can't be called by the sink: it would wait for itself"
             raise RuntimeError(message)
 
@@ -390,18 +553,55 @@ class EventProcessor(_native.EventProcessor):
         if report is None:
             return None
         batches, events, text, cause = report
-        shown = f"{_counted(batches, 'batch', 'batches')} of {_counted(events, 'event', 'events')}"
-        failure = SinkError(f"{shown} failed in the sink, the first with {text}")
+        shown = f"{_counted(events, 'event', 'events')} of {_counted(batches, 'batch', 'batches')}"
+        failure = SinkError(f"{shown} {'was' if events == 1 else 'were'} set aside, the first for {text}")
         failure.__cause__ = cause
         return failure
 
     def _remainder(self) -> str:
         stats = self.stats()
-        return f"{_counted(stats.queued + stats.in_flight, 'event remains', 'events remain')} undelivered"
+        remains = f"{_counted(stats.queued + stats.in_flight, 'event remains', 'events remain')} undelivered"
+        return remains if stats.retry_error is None else f"{remains}, as the sink fails with {stats.retry_error}"
+
+
+def _methods_of(
+    sink: object,
+) -> tuple[Callable[[EventBatch], WriteResult | None] | None, Callable[[], object] | None, Callable[[], object] | None]:
+    """Return write, open and close of a sink."""
+    write = getattr(sink, "write", sink)
+    if write is not None and not callable(write):
+        message = f"sink must have write(batch) or be callable, got {type(sink).__name__}"
+        raise InvalidType(message)
+    if write is sink:
+        return write, None, None
+    return write, getattr(sink, "open", None), getattr(sink, "close", None)
+
+
+def _classifier(sink: object) -> Callable[[BaseException], bool]:
+    """Return what says whether an error of the sink passes by itself: the sink, where it wants to, or else we."""
+    own = getattr(sink, "is_transient", None)
+    if own is None:
+        return is_transient
+
+    def decide(error: BaseException) -> bool:
+        said = own(error)
+        return is_transient(error) if said is None else bool(said)
+
+    return decide
 
 
 def _counted(count: int, one: str, many: str) -> str:
     return f"{count:,} {one if count == 1 else many}"
+
+
+def _warn_of_refusal(count: int, capacity: int, trouble: str) -> None:
+    """Say in the log that events were refused; called by push, once a minute at the most."""
+    _logger.warning(
+        "the event processor refused %s: %s wait for the sink%s; further refusals are only counted for a minute",
+        _counted(count, "event", "events"),
+        f"{capacity:,}",
+        f", which fails with {trouble}" if trouble else "",
+    )
 
 
 _open_processors: weakref.WeakValueDictionary[int, EventProcessor] = weakref.WeakValueDictionary()

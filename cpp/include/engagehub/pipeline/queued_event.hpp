@@ -135,6 +135,13 @@ public:
         for_each_field([&](const ItemView& field, const char*) { total += size_of(field); });
         if (total > QueuedEvent::kInline) make_block(readers);
     }
+    // Whether the fields of an event lie inside of a slot, so that a draft of it needs no memory.
+    static bool fits(std::size_t bytes) noexcept { return bytes <= QueuedEvent::kInline; }
+    static std::size_t bytes_of(const EventView& view) noexcept {
+        return size_of(view.kind) + size_of(view.member) + size_of(view.channel) + size_of(view.community) +
+            size_of(view.id) + size_of(view.data);
+    }
+
     EventDraft(const EventView&& view, std::size_t readers) = delete;
     EventDraft(const EventDraft&) = delete;
     EventDraft& operator=(const EventDraft&) = delete;
