@@ -3,14 +3,36 @@
 #include "tests/support/failing_new.hpp"
 
 #include <cstdlib>
+#ifdef _WIN32
+#include <malloc.h>
+#endif
 
-void* operator new(std::size_t size) {
+namespace {
+
+void count(std::size_t size) {
     auto& state = engagehub_tests::allocations;
     if (size > state.largest) state.largest = size;
     state.requested += size;
     if (state.until_failure == 0) throw std::bad_alloc();
     if (state.until_failure != UINT64_MAX) --state.until_failure;
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+    count(size);
     void* memory = std::malloc(size == 0 ? 1 : size);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+void* operator new(std::size_t size, std::align_val_t alignment) {
+    count(size);
+    const auto bytes = static_cast<std::size_t>(alignment);
+#ifdef _WIN32
+    void* memory = _aligned_malloc(size, bytes);
+#else
+    void* memory = std::aligned_alloc(bytes, (size + bytes - 1) / bytes * bytes);
+#endif
     if (memory == nullptr) throw std::bad_alloc();
     return memory;
 }
@@ -22,6 +44,26 @@ void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
         return nullptr;
     }
 }
+void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t& /*tag*/) noexcept {
+    try {
+        return operator new(size, alignment);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 void operator delete(void* memory, const std::nothrow_t& /*tag*/) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t /*alignment*/) noexcept {
+#ifdef _WIN32
+    _aligned_free(memory);
+#else
+    std::free(memory);
+#endif
+}
+void operator delete(void* memory, std::size_t, std::align_val_t alignment) noexcept {
+    operator delete(memory, alignment);
+}
+void operator delete(void* memory, std::align_val_t alignment, const std::nothrow_t& /*tag*/) noexcept {
+    operator delete(memory, alignment);
+}
