@@ -27,6 +27,8 @@
 #include "convert.hpp"
 #include "errors.hpp"
 #include "event_batch.hpp"
+#include "event_columns.hpp"
+#include "event_data.hpp"
 #include "fastcall.hpp"
 #include "interpreter.hpp"
 #include "pointer_lock.hpp"
@@ -189,77 +191,6 @@ private:
     std::atomic<bool> is_orphan_{false};
 };
 
-// ---- columns from Python ----
-
-// One item for all events, or one for each: a sequence of int, str and None, or a buffer of integers.
-class ItemColumn {
-public:
-    ItemColumn(const py::object& object, const char* name) : name_(name) {
-        if (object.is_none() || PyUnicode_Check(object.ptr()) || PyLong_Check(object.ptr())) {
-            owner_ = object;
-            items_.push_back(item_of(object));
-            is_repeated_ = true;
-            return;
-        }
-        if (is_integer_buffer(object)) {
-            const convert::ItemBatch numbers(object, name);
-            items_.reserve(numbers.size());
-            for (std::size_t i = 0; i < numbers.size(); ++i) items_.push_back(numbers[i]);
-            return;
-        }
-        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr())) refuse(object);
-        PyObject* tuple = PySequence_Tuple(object.ptr());
-        if (tuple == nullptr) {
-            if (PyErr_ExceptionMatches(PyExc_TypeError) == 0) throw py::error_already_set();
-            PyErr_Clear();
-            refuse(object);
-        }
-        owner_ = py::reinterpret_steal<py::object>(tuple);
-        const Py_ssize_t size = PyTuple_GET_SIZE(tuple);
-        items_.reserve(static_cast<std::size_t>(size));
-        for (Py_ssize_t i = 0; i < size; ++i) items_.push_back(item_of(PyTuple_GET_ITEM(tuple, i)));
-    }
-    static ItemColumn repeated(ItemView item, const char* name) { return ItemColumn(item, name); }
-
-    bool is_repeated() const { return is_repeated_; }
-    std::size_t size() const { return items_.size(); }
-    const ItemView& operator[](std::size_t i) const { return is_repeated_ ? items_[0] : items_[i]; }
-    void require_size(std::size_t size) const {
-        if (is_repeated_ || items_.size() == size) return;
-        throw InvalidArgument(
-            std::string(name_) + " must have " + std::to_string(size) + " values as member has, got " +
-            std::to_string(items_.size()));
-    }
-
-private:
-    ItemColumn(ItemView item, const char* name) : name_(name), items_{item}, is_repeated_(true) {}
-
-    ItemView item_of(py::handle object) const { return object.is_none() ? ItemView() : convert::item(object, name_); }
-
-    [[noreturn]] void refuse(py::handle object) const {
-        throw InvalidType(
-            std::string(name_) + " must be a sequence or an array of int or str, got " + convert::type_name(object));
-    }
-
-    static bool is_integer_buffer(py::handle object) {
-        if (PyBytes_Check(object.ptr()) || PyByteArray_Check(object.ptr()) || PyObject_CheckBuffer(object.ptr()) == 0)
-            return false;
-        Py_buffer view;
-        if (PyObject_GetBuffer(object.ptr(), &view, PyBUF_FORMAT | PyBUF_C_CONTIGUOUS) != 0) {
-            PyErr_Clear();  // strided, or of a type without a buffer format: read as a sequence
-            return false;
-        }
-        const std::string_view format = view.format == nullptr ? "B" : view.format;
-        PyBuffer_Release(&view);
-        return !format.empty() && std::string_view("bBhHiIlLqQnN").find(format.back()) != std::string_view::npos;
-    }
-
-    const char* name_;
-    py::object owner_;  // keeps the texts alive
-    std::vector<ItemView> items_;
-    bool is_repeated_ = false;
-};
-
 // ---- the processor ----
 
 std::size_t count_of(py::handle object, const char* argument) {
@@ -322,7 +253,10 @@ public:
 
     std::size_t push_many(const py::object& columns) {
         engagehub::EventProcessor& processor = core();
-        std::vector<EventPtr> events = records_of(columns);
+        const EventColumnsGiven given(columns, [this] { return now(); });
+        std::vector<EventPtr> events;
+        events.reserve(given.size());
+        for (std::size_t i = 0; i < given.size(); ++i) events.push_back(EventRecord::make(given[i]));
         std::size_t accepted = 0;
         const PushOutcome outcome = processor.push_n(events.data(), events.size(), accepted, Waiter());
         if (outcome == PushOutcome::kAccepted || (outcome == PushOutcome::kRefused && !raises_)) return accepted;
@@ -453,99 +387,6 @@ private:
         return py::reinterpret_steal<py::str>(decoded);
     }
 
-    std::vector<EventPtr> records_of(const py::object& given) {
-        PyObject* keys = PyMapping_Check(given.ptr()) != 0 ? PyMapping_Keys(given.ptr()) : nullptr;
-        if (keys == nullptr) {
-            PyErr_Clear();
-            throw InvalidType("columns must be a mapping of names to columns, got " + convert::type_name(given));
-        }
-        static constexpr const char* kNames[] = {"id", "kind",  "community", "channel", "member",
-                                                 "at", "at_us", "value",     "data"};
-        for (const py::handle key : py::reinterpret_steal<py::list>(keys)) {
-            const auto is_it = [&](const char* name) {
-                return PyUnicode_Check(key.ptr()) && PyUnicode_CompareWithASCIIString(key.ptr(), name) == 0;
-            };
-            if (std::none_of(std::begin(kNames), std::end(kNames), is_it)) {
-                throw InvalidArgument(
-                    "columns must be named id, kind, community, channel, member, at, at_us, value or data, got " +
-                    convert::shown(key));
-            }
-        }
-        const auto column = [&](const char* name) -> py::object {
-            PyObject* found =
-                PyMapping_HasKeyString(given.ptr(), name) != 0 ? PyMapping_GetItemString(given.ptr(), name) : nullptr;
-            PyErr_Clear();
-            return found == nullptr ? py::object() : py::reinterpret_steal<py::object>(found);
-        };
-        const auto items = [&](const char* name, ItemView fallback) {
-            const py::object found = column(name);
-            return found ? ItemColumn(found, name) : ItemColumn::repeated(fallback, name);
-        };
-        const py::object member_given = column("member");
-        if (!member_given || !column("kind")) throw InvalidArgument("columns must hold member and kind");
-        const ItemColumn members(member_given, "member");
-        if (members.is_repeated())
-            throw InvalidType("member must be a sequence or an array, got " + convert::type_name(member_given));
-        const std::size_t size = members.size();
-        const ItemColumn kinds = items("kind", ItemView());
-        const ItemColumn ids = items("id", ItemView());
-        const ItemColumn communities = items("community", ItemView::of(std::string_view()));
-        const ItemColumn channels = items("channel", ItemView());
-        const ItemColumn data = items("data", ItemView());
-        for (const auto* each : {&kinds, &ids, &communities, &channels, &data}) each->require_size(size);
-        const py::object value_given = column("value");
-        const convert::NumberBatch values(value_given ? value_given : py::object(py::float_(1.0)), "value", size);
-        const std::vector<std::int64_t> instants = instants_of(column("at"), column("at_us"), size);
-
-        std::vector<EventPtr> events;
-        events.reserve(size);
-        for (std::size_t i = 0; i < size; ++i) {
-            EventView view;
-            view.id = ids[i];
-            view.kind = kinds[i];
-            view.community = communities[i];
-            view.channel = channels[i];
-            view.member = members[i];
-            view.data = data[i];
-            view.at = instants.size() == 1 ? instants[0] : instants[i];
-            view.value = values[i];
-            try {
-                events.push_back(EventRecord::make(view));
-            } catch (const InvalidType& error) {
-                throw InvalidType(std::string(error.what()) + ", in row " + std::to_string(i));
-            } catch (const InvalidArgument& error) {
-                throw InvalidArgument(std::string(error.what()) + ", in row " + std::to_string(i));
-            }
-        }
-        return events;
-    }
-
-    // One for each event, or one for all. at_us is exact and goes before at, so that the columns of a batch can be
-    // pushed.
-    std::vector<std::int64_t> instants_of(const py::object& at, const py::object& at_us, std::size_t size) {
-        std::vector<std::int64_t> instants;
-        if (at_us && !at_us.is_none()) {
-            const ItemColumn column(at_us, "at_us");
-            column.require_size(size);
-            for (std::size_t i = 0; i < column.size(); ++i) {
-                // The years 1 to 9999, as everywhere.
-                if (column[i].kind != ItemKind::kInteger) throw InvalidType("at_us must be integers");
-                if (column[i].number < -62'135'596'800'000'000 || column[i].number >= 253'402'300'800'000'000) {
-                    throw InvalidArgument(
-                        "at_us must be microseconds between the years 1 and 9999, got " +
-                        std::to_string(column[i].number));
-                }
-                instants.push_back(column[i].number);
-            }
-            return instants;
-        }
-        if (!at || at.is_none()) return {now()};
-        const convert::InstantBatch column(at, "at", size);
-        instants.reserve(size);
-        for (std::size_t i = 0; i < size; ++i) instants.push_back(column[i]);
-        return instants;
-    }
-
     py::object clock_;
     bool raises_;
     std::atomic<bool> is_end_claimed_{false};
@@ -569,11 +410,8 @@ PyObject* push(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObjec
         view.community = bound[4] == nullptr ? ItemView::of(std::string_view()) : convert::item(bound[4], "community");
         if (is_given(bound[5])) view.id = convert::item(bound[5], "id");
         if (bound[6] != nullptr) view.value = convert::number(bound[6], "value");
-        if (is_given(bound[7])) {
-            if (!PyUnicode_Check(bound[7]))
-                throw InvalidType("data must be str or None, got " + convert::type_name(bound[7]));
-            view.data = ItemView::of(convert::text(bound[7], "data"));
-        }
+        const py::object data = bound[7] == nullptr ? py::none() : event_data::text_of(bound[7]);
+        view.data = event_data::view(data);
         return PyBool_FromLong(processor.push(EventRecord::make(view)) ? 1 : 0);
     });
 }
@@ -601,8 +439,9 @@ id : int or str, optional
     What makes the event one of a kind, for sinks that recognise repeats.
 value : float, default 1.0
     How much of it.
-data : str, optional
-    Anything else.
+data : str or JSON, optional
+    Anything else: text as it is, or an object of JSON (a dictionary, a list, a number, a bool) that becomes its text now,
+    without spaces.
 
 Returns
 -------
@@ -617,7 +456,7 @@ CapacityExceeded
     If there was no room and `overflow` is ``"raise"``.
 InvalidType, InvalidArgument
     If an argument can't be taken: wrong type, NaN, a lone surrogate, more than 65,536 bytes of text, an integer of more
-    than 64 bits, an instant outside of the years 1 to 9999.
+    than 64 bits, an instant outside of the years 1 to 9999, `data` that JSON has no form of.
 
 Notes
 -----
@@ -637,10 +476,13 @@ Accept many events, given as columns.
 
 Parameters
 ----------
-columns : mapping
-    Columns by the names of the arguments of `push`. `kind` and `member` are needed. A column is a sequence or, where it
-    holds numbers, any contiguous buffer; a single value stands for all events, except for `member`. ``at_us`` gives
-    integer microseconds instead of ``at``, and goes first where there are both, so that `EventBatch.columns` fits.
+columns : mapping or table of Arrow
+    Columns by the names of the arguments of `push`; `kind` and `member` are needed. In a mapping, a column is a list or
+    another sequence, a contiguous buffer of numbers such as a NumPy array, or anything with the Arrow PyCapsule
+    interface, such as a pyarrow.Array or a polars.Series; a single value stands for all events, except for `member`. A
+    table is anything with that interface that has columns: a pyarrow.Table or RecordBatch, a DataFrame of polars or
+    pandas, an `EventBatch`. ``at_us`` gives integer microseconds instead of ``at``, and goes first where there are
+    both, so that `EventBatch.columns` fits; of Arrow, ``at`` may be timestamps with a time zone.
 
 Returns
 -------
@@ -654,7 +496,7 @@ Closed
 CapacityExceeded
     If there was no room for all and `overflow` is ``"raise"``; the text says how many were accepted before.
 InvalidType, InvalidArgument
-    If a column can't be taken; then no event was accepted.
+    If a column can't be taken, with the row that is at fault; then no event was accepted.
 
 Notes
 -----
