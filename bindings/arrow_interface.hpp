@@ -86,16 +86,20 @@ public:
         raw_.release = nullptr;
     }
 
-    // Takes what a capsule holds, and leaves it released.
-    static Owned taken_from(const py::object& capsule) {
+    // Takes what a capsule holds, and leaves it released there. REQUIRES: this holds nothing.
+    void take_from(const py::object& capsule) {
         auto* const held = static_cast<Struct*>(PyCapsule_GetPointer(capsule.ptr(), capsule_name<Struct>()));
-        if (held == nullptr) throw py::error_already_set();
+        if (held == nullptr) {
+            PyErr_Clear();
+            throw engagehub::InvalidType(
+                std::string("an Arrow interface must give a capsule of ") + capsule_name<Struct>() + ", got " +
+                Py_TYPE(capsule.ptr())->tp_name);
+        }
         if (held->release == nullptr)
-            throw engagehub::InvalidArgument(std::string(capsule_name<Struct>()) + " must hold what nobody has taken");
-        Owned taken;
-        taken.raw_ = *held;
+            throw engagehub::InvalidArgument(
+                std::string("a capsule of ") + capsule_name<Struct>() + " must not have been taken before");
+        raw_ = *held;
         held->release = nullptr;
-        return taken;
     }
 
     static py::object capsule_of(Owned&& owned) {

@@ -49,6 +49,9 @@ public:
         return fits ? static_cast<const std::int64_t*>(view_.buf) : nullptr;
     }
 
+    // Its values, if they are doubles, which may lie at any address; else null.
+    const void* doubles() const { return code() == 'd' ? view_.buf : nullptr; }
+
     // Calls visit(value, index) for every value, in the buffer's own type of integers.
     template <class Visit>
     void each_integer(Visit&& visit) const {

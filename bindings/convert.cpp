@@ -3,6 +3,7 @@
 
 #include <datetime.h>
 
+#include <array>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -130,16 +131,6 @@ bool is_unordered(py::handle object) {
     return answer != 0;
 }
 
-// What pairs with items.
-py::tuple as_ordered_tuple(py::handle object, const char* argument) {
-    if (is_unordered(object)) {
-        throw InvalidType(
-            std::string(argument) + " must be a sequence or an array, whose order is that of the items, got " +
-            type_name(object));
-    }
-    return as_tuple(object, argument);
-}
-
 }  // namespace
 
 void import_datetime() {
@@ -177,6 +168,62 @@ std::int64_t instant(py::handle object, Argument argument) {
     if (PyDateTime_Check(object.ptr())) return instant_of_datetime(object, argument);
     throw InvalidType(
         std::string(argument) + " must be Unix seconds (int or float) or an aware datetime, got " + type_name(object));
+}
+
+py::tuple ordered_tuple(py::handle object, const char* argument) {
+    if (is_unordered(object)) {
+        throw InvalidType(
+            std::string(argument) + " must be a sequence or an array, whose order is that of the items, got " +
+            type_name(object));
+    }
+    return as_tuple(object, argument);
+}
+
+std::int64_t instant_of(double seconds, Argument argument) {
+    if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
+        throw InvalidArgument(
+            std::string(argument) + " must be Unix seconds between the years 1 and 9999, got " +
+            engagehub::shown(seconds));
+    }
+    return static_cast<std::int64_t>(std::llround(seconds * 1e6));
+}
+
+std::int64_t instant_of(std::int64_t seconds, Argument argument) {
+    instant_of(static_cast<double>(seconds), argument);
+    return seconds * 1'000'000;
+}
+
+void append_instants(
+    std::vector<std::int64_t>& instants, const void* seconds, std::size_t count, const char* argument) {
+    constexpr std::size_t kBlock = 256;
+    std::array<double, kBlock> block{};  // what is checked is what is used, whoever writes to the array meanwhile
+    const std::size_t before = instants.size();
+    instants.resize(before + count);
+    for (std::size_t start = 0; start < count; start += kBlock) {
+        const std::size_t size = std::min(kBlock, count - start);
+        std::memcpy(block.data(), static_cast<const char*>(seconds) + start * sizeof(double), size * sizeof(double));
+        bool are_in_time = true;
+        for (std::size_t i = 0; i < size; ++i) are_in_time &= (block[i] >= kFirstSecond) & (block[i] < kLastSecond);
+        std::int64_t* const out = instants.data() + before + start;
+        if (!are_in_time) {  // one of them throws
+            for (std::size_t i = 0; i < size; ++i)
+                out[i] = instant_of(block[i], Argument(argument, before + start + i));
+        }
+        // What llround() gives, without a call: the rest is exact, for beyond 2^53 there is none.
+        for (std::size_t i = 0; i < size; ++i) {
+            const double micros = block[i] * 1e6;
+            const auto whole = static_cast<std::int64_t>(micros);
+            const double rest = micros - static_cast<double>(whole);
+            out[i] = whole + static_cast<std::int64_t>(rest >= 0.5) - static_cast<std::int64_t>(rest <= -0.5);
+        }
+    }
+}
+
+void require_finite(const std::vector<double>& values, const char* argument) {
+    bool are_finite = true;
+    for (const double value : values) are_finite &= std::fabs(value) <= std::numeric_limits<double>::max();
+    if (are_finite) return;
+    for (std::size_t i = 0; i < values.size(); ++i) finite(values[i], argument, i);
 }
 
 ItemBatch::ItemBatch(py::handle object, const char* argument, bool bytes_too, Integers integers) {
@@ -260,12 +307,16 @@ NumberBatch::NumberBatch(py::handle object, const char* argument, std::size_t si
     }
     if (auto buffer = BufferView::of(object, argument, Elements::kReals)) {
         if (buffer->size() != size) refuse_length(argument, size, buffer->size());
-        values_.reserve(size);
-        buffer->each(
-            [&](auto value, std::size_t i) { values_.push_back(finite(static_cast<double>(value), argument, i)); });
+        values_.resize(size);
+        if (const void* const doubles = buffer->doubles()) {
+            if (size != 0) std::memcpy(values_.data(), doubles, size * sizeof(double));
+        } else {
+            buffer->each([&](auto value, std::size_t i) { values_[i] = static_cast<double>(value); });
+        }
+        require_finite(values_, argument);
         return;
     }
-    const py::tuple tuple = as_ordered_tuple(object, argument);
+    const py::tuple tuple = ordered_tuple(object, argument);
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     values_.reserve(size);
     for (std::size_t i = 0; i < size; ++i) {
@@ -289,7 +340,7 @@ ExactBatch::ExactBatch(py::handle object, const char* argument) {
         });
         return;
     }
-    const py::tuple tuple = as_ordered_tuple(object, argument);
+    const py::tuple tuple = ordered_tuple(object, argument);
     values_.reserve(tuple.size());
     for (std::size_t i = 0; i < tuple.size(); ++i) {
         const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));
@@ -307,22 +358,15 @@ InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t 
     values_.reserve(size);
     if (auto buffer = BufferView::of(object, argument, Elements::kReals)) {
         if (buffer->size() != size) refuse_length(argument, size, buffer->size());
-        buffer->each([&](auto value, std::size_t i) {
-            const auto seconds = static_cast<double>(value);
-            if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
-                throw InvalidArgument(
-                    std::string(Argument(argument, i)) + " must be Unix seconds between the years 1 and 9999, got " +
-                    engagehub::shown(seconds));
-            }
-            if constexpr (std::is_floating_point_v<decltype(value)>) {
-                values_.push_back(static_cast<std::int64_t>(std::llround(seconds * 1e6)));
-            } else {
-                values_.push_back(static_cast<std::int64_t>(value) * 1'000'000);
-            }
-        });
+        if (const void* const doubles = buffer->doubles()) {
+            append_instants(values_, doubles, size, argument);
+        } else {
+            buffer->each(
+                [&](auto value, std::size_t i) { values_.push_back(instant_of(value, Argument(argument, i))); });
+        }
         return;
     }
-    const py::tuple tuple = as_ordered_tuple(object, argument);
+    const py::tuple tuple = ordered_tuple(object, argument);
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     for (std::size_t i = 0; i < size; ++i) {
         values_.push_back(instant(PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i)), Argument(argument, i)));
@@ -349,7 +393,7 @@ UnsignedBatch::UnsignedBatch(py::handle object, const char* argument, std::size_
         });
         return;
     }
-    const py::tuple tuple = as_ordered_tuple(object, argument);
+    const py::tuple tuple = ordered_tuple(object, argument);
     if (tuple.size() != size) refuse_length(argument, size, tuple.size());
     for (std::size_t i = 0; i < size; ++i) {
         const py::handle element = PyTuple_GET_ITEM(tuple.ptr(), static_cast<Py_ssize_t>(i));

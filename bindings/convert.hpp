@@ -14,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -158,6 +159,25 @@ void import_collections();
 // Unix seconds as int or float, or an aware datetime, to whole microseconds between the years 1 and 9999.
 std::int64_t instant(py::handle object, Argument argument = "at");
 
+// Seconds of a column that are no object of Python; both as instant() takes them.
+std::int64_t instant_of(double seconds, Argument argument);
+std::int64_t instant_of(std::int64_t seconds, Argument argument);
+inline std::int64_t instant_of(std::uint64_t seconds, Argument argument) {
+    // What is too large for the other sign is too large for an instant.
+    return instant_of(static_cast<std::int64_t>(std::min<std::uint64_t>(seconds, INT64_MAX)), argument);
+}
+template <class Integer, std::enable_if_t<std::is_integral_v<Integer>, int> = 0>
+std::int64_t instant_of(Integer seconds, Argument argument) {
+    return instant_of(static_cast<std::int64_t>(seconds), argument);
+}
+// Appends so many instants: those of doubles that may lie at any address, and change meanwhile without the GIL.
+void append_instants(std::vector<std::int64_t>& instants, const void* seconds, std::size_t count, const char* argument);
+
+void require_finite(const std::vector<double>& values, const char* argument);
+
+// The elements of what has an order. THROWS: InvalidType.
+py::tuple ordered_tuple(py::handle object, const char* argument);
+
 inline double seconds(std::int64_t micros) { return static_cast<double>(micros) / 1e6; }
 
 class BufferView;
@@ -234,6 +254,8 @@ class NumberBatch {
 public:
     NumberBatch(py::handle object, const char* argument, std::size_t size);
     double operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+    bool is_for_all() const { return is_for_all_; }
+    std::vector<double> values() && { return std::move(values_); }  // a single one, if it is for all
     // Calls require(value, name) for each, which throws what is wrong with it.
     template <class Require>
     void require_each(const Require& require) const {
@@ -280,6 +302,8 @@ public:
         return {*newest, Argument("at", static_cast<std::size_t>(newest - values_.begin()))};
     }
     std::int64_t operator[](std::size_t i) const { return values_.size() == 1 ? values_[0] : values_[i]; }
+    bool is_for_all() const { return is_for_all_; }
+    std::vector<std::int64_t> values() && { return std::move(values_); }  // a single one, if it is for all
 
 private:
     explicit InstantBatch(std::int64_t micros) : is_for_all_(true), values_{micros} {}

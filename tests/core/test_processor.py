@@ -13,8 +13,6 @@ import textwrap
 import threading
 import time
 import weakref
-from array import array
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -22,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from waiting import PATIENCE, answer_to_ctrl_c, until
 
-from engagehub_core import Event, EventBatch, EventProcessor, ProcessorStats
+from engagehub_core import Event, EventProcessor, ProcessorStats
 from engagehub_core.errors import CapacityExceeded, Closed, InvalidArgument, InvalidType, SinkError
 from engagehub_core.sinks import NullSink, Sink, WriteResult
 
@@ -148,7 +146,7 @@ class Broken:
         (("k", "m"), {"value": math.inf}, InvalidArgument, "value must be finite, got inf"),
         (("k", "m"), {"value": None}, InvalidType, "value must be int or float"),
         (("k", "m"), {"value": 10**400}, InvalidArgument, "value must fit in a double"),
-        (("k", "m"), {"data": 5}, InvalidType, "data must be str or None, got int"),
+        (("k", "m"), {"data": {5}}, InvalidType, "data must be str, None or an object of JSON, got set"),
         (("k", "m"), {"data": "x" * 65_537}, InvalidArgument, "data must have at most 65536 bytes of UTF-8, got 65537"),
         (("k" * 70_000, "m"), {}, InvalidArgument, "kind must have at most 65536 bytes"),
         (("k", "m"), {"at": "now"}, InvalidType, "at must be Unix seconds"),
@@ -202,127 +200,6 @@ def test_whatever_goes_in_comes_out_in_order(given_events, batch_size):
         for part in columns:
             assert events.push_many(part) == len(part["member"])
     assert again == given_events
-
-
-# ---- columns in and out ----------------------------------------------------------------------------------------------
-
-
-def test_push_many_takes_lists_arrays_and_single_values():
-    numpy = pytest.importorskip("numpy")
-    rows = []
-    with EventProcessor(rows.extend) as events:
-        assert (
-            events.push_many(
-                {
-                    "kind": "message",
-                    "member": numpy.arange(3, dtype=numpy.int32),
-                    "channel": ["a", None, 5],
-                    "at": numpy.array([AT, AT + 1, AT + 2.5]),
-                    "community": 42,
-                    "id": ("x", 2, None),
-                    "value": array("f", [1, 2, 3]),
-                    "data": [None, "d", None],
-                }
-            )
-            == 3
-        )
-        assert (
-            events.push_many({"kind": ["a", "b"], "member": numpy.array(["x", "y"]), "at_us": numpy.array([1, 2])}) == 2
-        )
-        assert events.push_many({"kind": "k", "member": numpy.array(["x", 5], dtype=object), "at": AT, "value": 2}) == 2
-        assert events.push_many({"kind": "k", "member": []}) == 0
-    assert rows == [
-        Event("x", "message", 42, "a", 0, AT, 1.0, None),
-        Event(2, "message", 42, None, 1, AT + 1, 2.0, "d"),
-        Event(None, "message", 42, 5, 2, AT + 2.5, 3.0, None),
-        Event(None, "a", "", None, "x", 1e-6, 1.0, None),
-        Event(None, "b", "", None, "y", 2e-6, 1.0, None),
-        Event(None, "k", "", None, "x", AT, 2.0, None),
-        Event(None, "k", "", None, 5, AT, 2.0, None),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("columns", "error", "text"),
-    [
-        (5, InvalidType, "columns must be a mapping"),
-        ({"member": [1]}, InvalidArgument, "columns must hold member and kind"),
-        ({"kind": "k"}, InvalidArgument, "columns must hold member and kind"),
-        ({"kind": "k", "member": [1], "colour": [1]}, InvalidArgument, "got 'colour'"),
-        ({"kind": "k", "member": "ada"}, InvalidType, "member must be a sequence or an array, got str"),
-        ({"kind": "k", "member": b"ada"}, InvalidType, "member must be a sequence or an array"),
-        ({"kind": "k", "member": 3.5}, InvalidType, "member must be a sequence or an array"),
-        ({"kind": "k", "member": [1, 1.5]}, InvalidType, "member must be int or str, got float"),
-        ({"kind": "k", "member": array("d", [1])}, InvalidType, "member must be int or str, got float"),
-        ({"kind": "k", "member": [1, None]}, InvalidType, "member must be int or str, in row 1"),
-        ({"kind": ["k", 5], "member": [1, 2]}, InvalidType, "kind must be str, in row 1"),
-        (
-            {"kind": "k", "member": [1, 2], "channel": ["a"]},
-            InvalidArgument,
-            "channel must have 2 values as member has, got 1",
-        ),
-        ({"kind": "k", "member": [1, 2], "value": [1.0]}, InvalidArgument, "value must have 2 values"),
-        ({"kind": "k", "member": [1, 2], "value": [1.0, math.nan]}, InvalidArgument, "finite"),
-        ({"kind": "k", "member": [1, 2], "at": [1]}, InvalidArgument, "at must have 2 values"),
-        ({"kind": "k", "member": [1], "at_us": [2**62]}, InvalidArgument, "at_us must be microseconds between"),
-        ({"kind": "k", "member": [1], "at_us": ["x"]}, InvalidType, "at_us must be integers"),
-        (
-            {"kind": "k", "member": [1, 2], "data": ["", "x" * 65_537]},
-            InvalidArgument,
-            "data must have at most .* in row 1",
-        ),
-    ],
-)
-def test_bad_columns_are_refused_whole(columns, error, text):
-    events = EventProcessor()
-    with pytest.raises(error, match=text):
-        events.push_many(columns)
-    events.close()
-    assert events.stats().offered == 0
-
-
-def test_a_batch_is_a_sequence_that_outlives_the_call():
-    batches = []
-    with EventProcessor(batches.append) as events:
-        for i in range(5):
-            events.push("message", i, "general", at=AT + i)
-    del events
-    gc.collect()
-    (batch,) = batches
-    assert isinstance(batch, EventBatch)
-    assert isinstance(batch, Sequence)
-    assert len(batch) == 5
-    assert [batch[i].member for i in (0, 4, -1, -5)] == [0, 4, 4, 0]
-    assert list(batch[1:4:2]) == [batch[1], batch[3]]
-    assert [event.member for event in reversed(batch)] == [4, 3, 2, 1, 0]
-    assert batch[2] in batch
-    assert (batch.index(batch[2]), batch.count(batch[2]), batch.index(batch[2], 1, 4)) == (2, 1, 2)
-    for wrong in (5, -6, 2**70):
-        with pytest.raises(IndexError):
-            batch[wrong]
-    with pytest.raises(TypeError):
-        batch["x"]
-    with pytest.raises(TypeError):
-        batch[0] = None
-    with pytest.raises(TypeError, match="EventBatch can't be pickled"):
-        pickle.dumps(batch)
-    assert repr(batch) == "<EventBatch of 5 events>"
-    assert pickle.loads(pickle.dumps(batch[0])) == batch[0]
-
-
-def test_columns_share_texts_and_are_exact_in_microseconds():
-    batches = []
-    at = datetime(2023, 11, 14, 22, 13, 20, 123_457, tzinfo=UTC)
-    with EventProcessor(batches.append) as events:
-        for _ in range(3):
-            events.push("message", "some member", "general", at=at, community="guild")
-    columns = batches[0].columns()
-    assert list(columns) == ["id", "kind", "community", "channel", "member", "at", "at_us", "value", "data"]
-    for name in ("kind", "community", "channel", "member"):
-        assert len({id(text) for text in columns[name]}) == 1
-    assert columns["at_us"].tolist() == [1_700_000_000_123_457] * 3
-    assert (columns["at_us"].format, columns["value"].format, columns["at"].format) == ("q", "d", "d")
-    assert columns["at_us"].readonly
 
 
 # ---- batches, flush and close ----------------------------------------------------------------------------------------
