@@ -68,9 +68,6 @@ struct PlayedTime {
     std::shared_ptr<State> state = std::make_shared<State>();
 
     engagehub::Deadline now() const { return state->now; }
-    std::int64_t unix_micros() const {
-        return std::chrono::duration_cast<std::chrono::microseconds>(state->now.time_since_epoch()).count();
-    }
     void wait(std::condition_variable& /*wake*/, std::unique_lock<std::mutex>& lock, engagehub::Deadline deadline) {
         state->waits.push_back(std::chrono::duration<double>(deadline - state->now).count());
         bool is_woken = false;

@@ -6,6 +6,8 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <list>
+#include <memory>
 #include <mutex>
 #include <random>
 #include <stdexcept>
@@ -17,6 +19,7 @@
 
 #include "tests/support/played_sink.hpp"
 
+using engagehub::DeadLetter;
 using engagehub::Deadline;
 using engagehub::deadline_after;
 using engagehub::Delivery;
@@ -119,13 +122,15 @@ TEST_CASE("threads that ask, take, replay and wake leave the account right in ev
     for (int n = 0; n < 2; ++n) {
         threads.emplace_back([&, n] {
             std::mt19937_64 choice(static_cast<std::uint64_t>(n));
+            std::list<DeadLetter> letters;
             while (!is_over.load()) {
                 check_sums();
                 failures += delivery.take_failures().events;
                 switch (choice() % 5) {
                     case 0: delivery.replay(); break;
                     case 1:
-                        for (const auto& letter : delivery.take_dead(choice() % 7)) taken += letter.count;
+                        letters.clear();
+                        taken += delivery.take_dead(letters, choice() % 7);
                         break;
                     case 2: delivery.visit_dead([](const Batch&, std::string_view, std::uint32_t) {}); break;
                     case 3: delivery.is_stalled(std::chrono::steady_clock::now()); break;

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from engagehub_core.sinks.transient import is_transient
+
 if TYPE_CHECKING:
     from engagehub_core.processor import EventBatch
 
-__all__ = ["NullSink", "Sink", "WriteResult"]
+__all__ = ["NullSink", "Sink", "WriteResult", "is_transient"]
 
 
 class WriteResult(NamedTuple):
@@ -44,8 +46,16 @@ class Sink(Protocol):
     the thread that closes the processor, when every batch was written. If the processor had to be left behind because
     `write` hung, `close` is not called.
 
-    An exception from `write` counts the batch as failed and costs nothing else; the first is raised by `flush` or
-    `close` of the processor as a :class:`~engagehub_core.errors.SinkError`.
+    What `write` raises decides about the batch. A transient error (:func:`is_transient`: no connection, a time-out, a
+    deadlock, a full disk) says that nothing is wrong with it: the same batch comes again, until it passes. After any
+    other, smaller and smaller parts of the batch come, in order, until only the events that can't be stored are set
+    aside; the first of their errors is raised by `flush` or `close` of the processor as a
+    :class:`~engagehub_core.errors.SinkError`. So `write` has to store all of a batch or nothing, or to know an event
+    that it has stored by its id. An answer that is neither None nor a fitting `WriteResult` sets the batch aside as a
+    whole: nobody can tell what was stored, and it doesn't come again.
+
+    A sink that knows better which of its errors pass has a method ``is_transient(error)``, which returns True, False,
+    or None for what it leaves to :func:`is_transient`.
 
     Examples
     --------
@@ -77,7 +87,7 @@ class Sink(Protocol):
         Raises
         ------
         Exception
-            Whatever goes wrong; the batch then counts as failed.
+            Whatever goes wrong; a transient error brings the same batch again, any other one its parts.
 
         Examples
         --------

@@ -3,15 +3,15 @@
 // Thread safety: deliver(), deliver_dead() and lose() on one thread, the sink's; everything else from any thread.
 // Invariants, in every snapshot: taken = delivered + in_flight + dead + dead_evicted + dead_taken + returned;
 // delivered = written + duplicate + rejected; failed_batches <= batches. Events reach the sink in order: while a part
-// of a batch waits for its retry, everything behind it waits, too. Only a dead letter that is replayed comes late. A
-// write that failed with a TransientError is repeated for ever, after waits that grow (RetrySchedule); after anything
-// else the batch is split until only the bad events are set aside (RefusalSearch says how many writes that takes);
-// after a BadAnswer all that was written is set aside at once. So events are delivered at least once: a sink that
-// stores a part and then throws gets that part again. Complexity: O(1) a write beside the sink's own cost; O(bytes) of
-// each event that is set aside. Memory: the batch at work; keep_dead events, at most three times as much with what they
-// were cut from; kMaxReasonBytes for each letter. Failure: no exception of the sink leaves deliver(). Memory that is
-// missing for a part of a batch is a transient error; where it is missing for a dead letter, its events count as
-// dead_evicted and the report says «out of memory».
+// of a batch waits for its retry, everything behind it waits, too. Only a dead letter that is replayed comes late.
+// After a TransientError the same write is repeated for ever, after waits that grow (RetrySchedule). After a BadAnswer
+// all that was written is set aside. After anything else the batch is split until only the bad events are set aside
+// (RefusalSearch says in how many writes). So an event is delivered at least once: a sink that stores a part and then
+// throws gets that part again.
+// Complexity: O(1) a write beside the sink's own cost; O(bytes) of each event that is set aside. Memory: the batch at
+// work; keep_dead events, at most three times as much with what they were cut from; kMaxReasonBytes for each letter.
+// Failure: no exception of the sink leaves deliver(). Memory that is missing for a part of a batch is a transient
+// error; where it is missing for a dead letter, its events count as dead_evicted and the reason is «out of memory».
 #pragma once
 
 #include <algorithm>
@@ -70,7 +70,7 @@ struct DeliveryStats {
     std::optional<Deadline> next_try;      // when, while it waits
     std::optional<Deadline> write_since;   // when the sink was called that hasn't answered yet
     std::optional<Deadline> last_success;  // end of the last write that succeeded
-    std::int64_t last_success_at = 0;      // the same in microseconds since 1970
+    Deadline now;                          // of this snapshot: how long ago the others are
 };
 
 // What was set aside since the last report.
@@ -95,20 +95,16 @@ struct DeadLetter {
     std::string_view text() const noexcept { return reason ? std::string_view(*reason) : "out of memory"; }
 };
 
-// The clocks, and how to sleep by them; a test brings its own. now() is called with the lock of the delivery held.
-struct SystemTime {
+// The clock, and how to sleep by it; a test brings its own. now() is called with the lock of the delivery held.
+struct SteadyTime {
     static Deadline now() noexcept { return std::chrono::steady_clock::now(); }
-    static std::int64_t unix_micros() noexcept {
-        const auto since = std::chrono::system_clock::now().time_since_epoch();
-        return std::chrono::duration_cast<std::chrono::microseconds>(since).count();
-    }
     // May return early.
     static void wait(std::condition_variable& wake, std::unique_lock<std::mutex>& lock, Deadline deadline) {
         wake.wait_until(lock, deadline);
     }
 };
 
-template <class Time = SystemTime>
+template <class Time = SteadyTime>
 class BasicDelivery {
 public:
     using Batch = std::shared_ptr<const EventBatch>;
@@ -161,7 +157,6 @@ public:
     // Serves replay(): writes the oldest dead letter that it asked for. Whether there was one. What is refused again
     // joins the end of the list; what is left when retrying is stopped keeps its place.
     bool deliver_dead() noexcept {
-        std::list<DeadLetter> taken;
         {
             const std::lock_guard<std::mutex> lock(mutex_);
             if (replay_left_ == 0) return false;
@@ -170,11 +165,11 @@ public:
                 return false;
             }
             --replay_left_;
-            taken.splice(taken.begin(), dead_, dead_.begin());
-            counted_.dead -= taken.front().count;
-            begin_batch(taken.front().count);
+            replayed_.splice(replayed_.begin(), dead_, dead_.begin());
+            counted_.dead -= replayed_.front().count;
+            begin_batch(replayed_.front().count);
         }
-        DeadLetter& letter = taken.front();
+        DeadLetter& letter = replayed_.front();
         const std::size_t settled = write_all(letter);
         const std::lock_guard<std::mutex> lock(mutex_);
         if (settled < letter.count) {
@@ -182,8 +177,9 @@ public:
             letter.count -= settled;
             counted_.in_flight -= letter.count;
             counted_.dead += letter.count;
-            dead_.splice(dead_.begin(), taken);
+            dead_.splice(dead_.begin(), replayed_);
         }
+        replayed_.clear();
         end_batch();
         return true;
     }
@@ -222,7 +218,8 @@ public:
     DeliveryStats stats() const {
         const std::lock_guard<std::mutex> lock(mutex_);
         DeliveryStats stats = counted_;
-        if (is_stalled_at(time_.now())) ++stats.timeouts;
+        stats.now = time_.now();
+        if (is_stalled_at(stats.now)) ++stats.timeouts;
         return stats;
     }
 
@@ -248,14 +245,14 @@ public:
         for (const DeadLetter& letter : dead) visit(letter.events(), letter.text(), letter.attempts);
     }
 
-    // Takes the oldest dead letters out of the list, at most so many events. THROWS: std::bad_alloc, and then all stay.
-    std::list<DeadLetter> take_dead(std::size_t most = std::numeric_limits<std::size_t>::max()) {
-        std::list<DeadLetter> taken;
+    // Moves the oldest dead letters to the end of `taken`, at most so many events, and says how many. THROWS:
+    // std::bad_alloc, and then all stay.
+    std::size_t take_dead(std::list<DeadLetter>& taken, std::size_t most = std::numeric_limits<std::size_t>::max()) {
         std::list<DeadLetter> part(1);
         const std::lock_guard<std::mutex> lock(mutex_);
         const std::size_t count = drop_oldest(most, taken, &part);
         counted_.dead_taken += count;
-        return taken;
+        return count;
     }
 
 private:
@@ -284,7 +281,7 @@ private:
     std::uint64_t seed_of(const DeliveryConfig& config) const {
         // Two processes that were started together differ in where their memory is.
         return config.seed.value_or(
-            static_cast<std::uint64_t>(SystemTime::unix_micros()) ^
+            static_cast<std::uint64_t>(SteadyTime::now().time_since_epoch().count()) ^
             static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(this)));
     }
 
@@ -413,7 +410,6 @@ private:
         counted_.rejected += answer.result.rejected;
         ++counted_.transactions;
         counted_.last_success = now;
-        counted_.last_success_at = time_.unix_micros();
     }
 
     void wait_for_retry(const std::shared_ptr<const std::string>& reason) {
@@ -429,34 +425,40 @@ private:
         counted_.next_try.reset();
     }
 
-    // Puts events of a batch in the list of dead letters. Of a small part of a batch a copy is kept, so that the list
-    // doesn't keep the rest.
+    // Puts events of a batch in the list of dead letters.
     void bury(const DeadLetter& of, const DeadLetter& refused) noexcept {
-        std::list<DeadLetter> made;
-        try {
-            made.push_back(refused);
-            DeadLetter& letter = made.front();
-            letter.batch = of.batch;
-            if (letter.count < letter.batch->size() / 3) {
-                letter.batch = of.batch->copy(refused.first, refused.count);
-                letter.first = 0;
+        const bool is_kept = keep(of.batch, refused);
+        {
+            const std::lock_guard<std::mutex> lock(mutex_);
+            counted_.in_flight -= refused.count;
+            note_failure(refused.count, is_kept ? refused.reason : nullptr);
+            (is_kept ? counted_.dead : counted_.dead_evicted) += refused.count;
+            dead_.splice(dead_.end(), made_);
+            if (counted_.dead > config_.keep_dead) {
+                counted_.dead_evicted += drop_oldest(counted_.dead - config_.keep_dead, gone_, nullptr);
             }
+        }
+        gone_.clear();  // may be large, so without the lock
+    }
+
+    // Makes the letter; false without memory. Of a small part of a batch it has a copy, so that the list doesn't keep
+    // the rest; without memory for that it is as good.
+    bool keep(const Batch& batch, const DeadLetter& refused) noexcept {
+        try {
+            made_.push_back(refused);
         } catch (const std::bad_alloc&) {
-            // Without a copy the letter is as good; without the letter there is nothing to keep.
+            return false;
         }
-        std::list<DeadLetter> gone;  // freed without the lock
-        const std::lock_guard<std::mutex> lock(mutex_);
-        counted_.in_flight -= refused.count;
-        note_failure(refused.count, made.empty() ? nullptr : refused.reason);
-        if (made.empty()) {
-            counted_.dead_evicted += refused.count;
-            return;
+        DeadLetter& letter = made_.front();
+        letter.batch = batch;
+        if (letter.count >= batch->size() / 3) return true;
+        try {
+            letter.batch = batch->copy(letter.first, letter.count);
+            letter.first = 0;
+        } catch (const std::exception&) {
+            letter.batch = batch;
         }
-        dead_.splice(dead_.end(), made);
-        counted_.dead += refused.count;
-        if (counted_.dead > config_.keep_dead) {
-            counted_.dead_evicted += drop_oldest(counted_.dead - config_.keep_dead, gone, nullptr);
-        }
+        return true;
     }
 
     // ---- with the lock held ----
@@ -522,6 +524,12 @@ private:
 
     const DeliveryConfig config_;
     const std::shared_ptr<BatchSink> sink_;
+
+    // Of the sink's thread, and empty between its calls. They are here because in some libraries an empty list takes
+    // memory, too.
+    std::list<DeadLetter> made_;
+    std::list<DeadLetter> gone_;
+    std::list<DeadLetter> replayed_;
 
     mutable std::mutex mutex_;  // guards what follows
     std::condition_variable wake_;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Purpose: finds the events for which a sink refuses a batch, from front to back: which part of the batch to write
-// next. Thread safety: belongs to one thread. Invariants: everything before first() is settled, and stays so: events
-// are never written out of order, and none again that was taken. A sink that changes its mind in between only makes the
-// search longer. Complexity: O(1) a step. Of n events, k of which are bad: at most (k + 1) * (2 * log2(n) + 3) writes,
-// and never more than 2 * n + log2(n) + 1. All bad: n + ceil(log2(n)). The size halves where a part is refused; where
-// one is taken, it doubles; behind a bad event it begins with the number of good ones before that, so a sink that
-// refuses everything is asked about one event at a time at once, and one that refuses a few gets large parts at once.
+// Purpose: finds the events for which a sink refuses a batch, from front to back: which part to write next.
+// Thread safety: belongs to one thread.
+// Invariants: everything before first() is settled, and stays so: no event is written out of order, and none again that
+// was taken. A sink that changes its mind in between only makes the search longer.
+// Complexity: O(1) a step. With L = ceil(log2(n)), n events of which k are bad take at most (k + 1) * (2 * L + 3)
+// writes, never more than 2 * n + L + 1, and n + L if all are bad. The size halves where a part is refused and doubles
+// where one is taken; behind a bad event it begins with the number of good ones before that. So a sink that refuses
+// everything is soon asked about one event at a time, and one that refuses a few gets large parts.
 // Failure: none.
 #pragma once
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Purpose: how long to wait before the next try of something that keeps failing: twice as long each time, up to a
 // limit, and by a random part less, so that many that failed together don't come back together (M. Brooker,
-// «Exponential Backoff And Jitter», AWS Architecture Blog, 2015: equal jitter, which unlike full jitter never returns
-// at once). Thread safety: belongs to one thread. Invariants: the n-th wait since restart() lies between half of d and
-// d = min(first * 2^(n-1), most). Complexity: O(1). Failure: none; the delays are the caller's to check.
+// «Exponential Backoff And Jitter», AWS Architecture Blog, 2015: equal jitter, which unlike full jitter never comes
+// back at once).
+// Thread safety: belongs to one thread.
+// Invariants: the n-th wait since restart() lies between half of d and d = min(first * 2^(n-1), most).
+// Complexity: O(1).
+// Failure: none; the delays are the caller's to check.
 #pragma once
 
 #include <algorithm>
