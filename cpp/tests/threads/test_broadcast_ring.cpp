@@ -253,6 +253,14 @@ void check_traffic(const Traffic& traffic) {
 
 }  // namespace
 
+TEST_CASE("an element that fills cache lines together with its number has them for itself") {
+    static_assert((sizeof(Wide) + sizeof(std::uint64_t)) % engagehub::kCacheLine == 0, "");
+    const BroadcastRing<Wide> ring(4, 1);
+    for (std::uint64_t position = 0; position != 4; ++position) {
+        CHECK(reinterpret_cast<std::uintptr_t>(&ring[position]) % engagehub::kCacheLine == sizeof(std::uint64_t));
+    }
+}
+
 TEST_CASE("threads: every reader sees every element once, whole and in the order of the claims") {
     for (const std::size_t producers : {1U, 2U, 3U, 8U}) {
         for (const std::size_t readers : {1U, 2U, 4U}) {

@@ -86,7 +86,7 @@ private:
     bool has_block() const noexcept { return (kinds_ & kBlockBit) != 0; }
     Block* block() const noexcept {
         Block* block = nullptr;
-        std::memcpy(&block, inline_.data(), sizeof block);
+        std::memcpy(static_cast<void*>(&block), inline_.data(), sizeof(Block*));
         return block;
     }
 
@@ -166,7 +166,7 @@ public:
         if (block_ != nullptr) {
             kinds |= QueuedEvent::kBlockBit;
             QueuedEvent::Block* const block = std::exchange(block_, nullptr);
-            std::memcpy(slot.inline_.data(), &block, sizeof block);
+            std::memcpy(slot.inline_.data(), static_cast<const void*>(&block), sizeof(QueuedEvent::Block*));
         } else {
             fill(slot.inline_.data(), slot.ends_.data());
         }

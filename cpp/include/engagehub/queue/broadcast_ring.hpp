@@ -105,7 +105,8 @@ public:
         return cursors_[reader].index.load(std::memory_order_seq_cst) / 2;
     }
 
-    // For a cursor that several threads move: until advance(), who holds it is alone with it. False if it is held.
+    // For a cursor that several threads move: until advance(), who holds it is alone with it. False if it is held,
+    // and sometimes for no reason.
     bool hold(std::size_t reader, std::uint64_t& position) noexcept {
         Index& index = cursors_[reader].index;
         // Relaxed: a stale index only makes the compare-and-swap fail.
@@ -135,8 +136,11 @@ public:
 
 private:
     static constexpr std::uint64_t kFlag = 1;
+    // A slot that fills cache lines begins with one, so that neighbours share none.
+    static constexpr std::size_t kSlotAlignment =
+        (sizeof(Index) + sizeof(T)) % kCacheLine == 0 ? kCacheLine : std::max(alignof(Index), alignof(T));
 
-    struct Slot {
+    struct alignas(kSlotAlignment) Slot {
         Index number{0};  // the position of the element in it, plus one
         T element;
     };
