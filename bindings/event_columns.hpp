@@ -98,6 +98,14 @@ public:
         return event;
     }
 
+    // Whether the fields of all events have as many bytes as those of the first.
+    bool are_rows_alike() const noexcept {
+        for (std::size_t i = 0; i < varying_count_; ++i) {
+            if (varying_[i].numbers == nullptr) return false;
+        }
+        return true;
+    }
+
     // The latest instant and the first row that has it. REQUIRES: size() > 0.
     std::pair<std::int64_t, std::size_t> max_at() const;
 

@@ -52,8 +52,9 @@ private:
 // Those that fit into a slot are made when they are written; the others before, since they need memory.
 class ManyEvents {
 public:
-    ManyEvents(const GivenColumns& columns, std::size_t readers) : columns_(columns), readers_(readers) {
-        if (EventDraft::fits(columns.most_bytes())) return;
+    ManyEvents(const EventColumnsGiven& columns, std::size_t readers) : columns_(columns), readers_(readers) {
+        if (columns.size() == 0) return;
+        if (columns.are_rows_alike() && EventDraft::fits(EventDraft::bytes_of(columns[0]))) return;
         for (std::size_t i = 0; i < columns.size(); ++i) {
             const EventView event = columns[i];
             if (EventDraft::fits(EventDraft::bytes_of(event))) continue;
@@ -81,7 +82,7 @@ private:
         EventDraft draft;
     };
 
-    const GivenColumns& columns_;
+    const EventColumnsGiven& columns_;
     std::size_t readers_;
     std::deque<Long> long_;
     std::size_t next_long_ = 0;  // events are written in order
@@ -212,12 +213,12 @@ py::object Processor::offer(const EventView& event) {
 
 std::size_t Processor::push_many(const py::object& given) {
     engagehub::EventProcessor& processor = core();
-    const GivenColumns columns(given, [this] { return clock_.now(); });
+    const EventColumnsGiven columns(given, [this] { return clock_.now(); });
     if (columns.size() != 0) {
-        const auto [newest, name] = columns.newest();
+        const auto [newest, row] = columns.max_at();
         if (clock_.is_too_far_ahead(newest)) {
             processor.refuse(Refusal::kFuture, columns.size());
-            clock_.refuse(newest, name);
+            clock_.refuse(newest, convert::Argument("at", row));
         }
     }
     ManyEvents events(columns, processor.readers());
@@ -255,10 +256,6 @@ std::string Processor::text_of_trouble() {
 
 py::dict Processor::stats() {
     const engagehub::ProcessorStats stats = core().stats();
-    const auto seconds_since = [now = std::chrono::steady_clock::now()](std::optional<Deadline> then) -> py::object {
-        if (!then) return py::none();
-        return py::float_(std::chrono::duration<double>(now - *then).count());
-    };
     const auto maybe = [](const std::string& said) -> py::object {
         return said.empty() ? py::object(py::none()) : py::object(text(said));
     };
@@ -286,9 +283,8 @@ py::dict Processor::stats() {
     numbers["timeouts"] = stats.sink.timeouts;
     numbers["first_error"] = maybe(stats.sink.first_error);
     numbers["retry_error"] = maybe(stats.sink.retry_error);
-    numbers["since_success"] = seconds_since(stats.sink.last_success);
-    numbers["last_success_at"] = stats.sink.last_success
-        ? py::object(py::float_(convert::seconds(stats.sink.last_success_at)))
+    numbers["last_success_ago"] = stats.sink.last_success
+        ? py::object(py::float_(std::chrono::duration<double>(stats.sink.now - *stats.sink.last_success).count()))
         : py::object(py::none());
     numbers["identities"] = stats.identities;
     numbers["forgotten_identities"] = stats.forgotten_identities;

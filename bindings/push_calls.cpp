@@ -6,7 +6,7 @@
 #include <engagehub/pipeline/event.hpp>
 
 #include "convert.hpp"
-#include "event_columns.hpp"
+#include "event_data.hpp"
 #include "fastcall.hpp"
 #include "processor.hpp"
 
@@ -37,8 +37,8 @@ PyObject* with_event(PyObject* self, PyObject* const* given, Py_ssize_t count, P
         if (bound[6] != nullptr) event.value = convert::number(bound[6], "value");
         py::object data;
         if (is_given(bound[7])) {
-            data = event_data(bound[7]);
-            event.data = ItemView::of(convert::text(data, "data"));
+            data = event_data::text_of(bound[7]);
+            event.data = event_data::view(data);
         }
         event.at = processor.instant(bound[3] == nullptr ? Py_None : bound[3]);
         return take(processor, event);

@@ -52,8 +52,8 @@ class ProcessorStats(NamedTuple):
         Writes that succeeded, that repeated one which failed for the moment, and that took longer than `sink_timeout`.
     first_error, retry_error : str or None
         Why the first event was set aside, and why the batch in flight is being tried again.
-    last_success_at : float or None
-        When the sink last took a batch, in Unix seconds.
+    last_success_ago : float or None
+        Seconds since the sink last took a batch.
     identities, forgotten_identities : int
         Ids that are remembered now, and those that left before `dedupe_horizon` because there were too many.
     skipped : int
@@ -88,7 +88,7 @@ class ProcessorStats(NamedTuple):
     timeouts: int
     first_error: str | None
     retry_error: str | None
-    last_success_at: float | None
+    last_success_ago: float | None
     identities: int
     forgotten_identities: int
     skipped: int

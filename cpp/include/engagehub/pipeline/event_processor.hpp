@@ -302,7 +302,11 @@ public:
     void visit_dead(Visit&& visit) const {
         state_->delivery.visit_dead(std::forward<Visit>(visit));
     }
-    std::list<DeadLetter> take_dead(std::size_t most) { return state_->delivery.take_dead(most); }
+    std::list<DeadLetter> take_dead(std::size_t most) {
+        std::list<DeadLetter> taken;
+        state_->delivery.take_dead(taken, most);
+        return taken;
+    }
     std::uint64_t replay_dead() {
         const std::uint64_t count = state_->delivery.replay();
         state_->stream.gate.wake_all();
