@@ -198,6 +198,10 @@ TEST_CASE("a search settles all events in order and keeps to its number of write
             if (k == n && n != 0) REQUIRE(writes == n + log2_up(n));
         }
     }
+    // The whole, its halves down to one event, and the bad one: nothing is written whose refusal is known.
+    std::vector<bool> last(1024);
+    last.back() = true;
+    CHECK(search_writes(last) == 12);
     std::mt19937_64 random(11);
     for (int round = 0; round < 400; ++round) {
         const std::size_t n = 1 + random() % 5000;
@@ -367,6 +371,24 @@ TEST_CASE("the first event that is set aside is known while the rest is tried") 
     };
     rig.delivery.deliver(batch_of(0, 64));
     CHECK(writes == 70);
+}
+
+TEST_CASE("what was set aside before a wait is known during it") {
+    Rig rig;
+    bool is_down = true;
+    rig.sink->answer = [&](const EventBatch& batch) -> WriteResult {
+        if (batch.size() == 1 && batch[0].member.number == 2 && is_down) throw TransientError("later");
+        throw std::runtime_error("bad");
+    };
+    rig.time.state->on_wait = [&] {
+        CHECK(rig.dead() == Members{0, 1});
+        CHECK(rig.stats().in_flight == 6);
+        is_down = false;
+        return false;
+    };
+    rig.delivery.deliver(batch_of(0, 8));
+    CHECK_FALSE(is_down);
+    CHECK(rig.dead() == range(0, 8));
 }
 
 TEST_CASE("a few dead events don't keep the batch that they came in") {

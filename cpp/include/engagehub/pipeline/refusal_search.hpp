@@ -38,7 +38,6 @@ public:
     // The part is bad, or nobody may write it again.
     void set_aside() noexcept {
         first_ += size_;
-        suspect_end_ = first_;
         size_ = std::min(std::max<std::size_t>(good_, 1), end_ - first_);
         good_ = 0;
     }
