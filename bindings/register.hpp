@@ -12,4 +12,5 @@ void register_top_k(py::module_& module);
 void register_distinct_window(py::module_& module);
 void register_total_window(py::module_& module);
 void register_queue(py::module_& module);
+void register_projections(py::module_& module);
 void register_pipeline(py::module_& module);
