@@ -6,23 +6,26 @@
 #include "python.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <utility>
 
 #include <engagehub/ranking/leaderboard.hpp>
 
 #include "clock.hpp"
 #include "guarded.hpp"
-#include "made_by_init.hpp"
+#include "held.hpp"
 #include "ranking_rows.hpp"
 
 namespace ranking {
 
 using engagehub::Leaderboard;
 
-struct Board : MadeByInit {
+struct Board : Held<Leaderboard> {
     template <class... Arguments>
     explicit Board(Clock its_clock, Arguments&&... arguments)
-        : guarded(std::forward<Arguments>(arguments)...), clock(std::move(its_clock)) {}
+        : Held(std::make_shared<Guarded<Leaderboard>>(std::forward<Arguments>(arguments)...)),
+          clock(std::move(its_clock)) {}
+    explicit Board(const Live<Leaderboard>& live) : Held(live.structure), clock(live.clock) {}
 
     int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
     void clear() { clock.clear(); }
@@ -37,7 +40,6 @@ struct Board : MadeByInit {
         });
     }
 
-    Guarded<Leaderboard> guarded;
     Clock clock;
 };
 

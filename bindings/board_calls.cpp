@@ -36,7 +36,7 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
         const double points = convert::number(bound[1], "points");
         const std::int64_t at = board.clock.change_instant(or_none(bound[2]));
         return PyFloat_FromDouble(
-            board.guarded.with([&](Leaderboard& native) { return native.add(member, points, at); }));
+            board.changeable().with([&](Leaderboard& native) { return native.add(member, points, at); }));
     });
 }
 
@@ -49,7 +49,7 @@ PyObject* set_score(PyObject* self, PyObject* const* given, Py_ssize_t count, Py
         const double score = convert::number(bound[1], "score");
         const std::int64_t at = board.clock.change_instant(or_none(bound[2]));
         return PyFloat_FromDouble(
-            board.guarded.with([&](Leaderboard& native) { return native.set(member, score, at); }));
+            board.changeable().with([&](Leaderboard& native) { return native.set(member, score, at); }));
     });
 }
 
@@ -94,6 +94,7 @@ PyObject* remove(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObj
         static constexpr fastcall::Signature<2> kSignature{"remove", 1, 2, {"member", "at"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
         auto& board = fastcall::self_of<Board>(self);
+        board.changeable();
         const std::int64_t at = board.clock.instant(or_none(bound[1]));
         return PyFloat_FromDouble(with_member<Leaderboard>(board, bound[0], [&](Leaderboard& native, Slot slot) {
             return native.remove(slot, at);

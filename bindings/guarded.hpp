@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Purpose: a native structure and the lock that guards it, for use from Python threads. The structures themselves are
 // not synchronised; batch methods let go of the GIL, and free-threaded Python has none.
-// Thread safety: every access goes through with() or with_released().
+// Thread safety: every access goes through with(), with_released() or, on threads that aren't attached,
+// with_native(), which takes a value that was made for NativeThreads.
 // Invariants: (1) nobody waits for the lock while attached to the interpreter, so a thread that holds the lock may
 // attach; (2) no Python code runs inside: callers convert arguments before and build results after; (3) work in
-// with() never lets go of the interpreter, for with the GIL that is what keeps others out.
+// with() never lets go of the interpreter, for with the GIL that is what keeps others out. A value that is shared with
+// native threads is locked by each access, and nobody attaches meanwhile: a worker would wait for the interpreter then.
 #pragma once
 
 #include "python.hpp"
@@ -35,20 +37,34 @@ private:
 // fork is held for ever in the child, and what it guards may be half changed.
 inline std::atomic<std::uint32_t> fork_generation{0};
 
+struct NativeThreads {};
+
 template <class T>
 class Guarded {
 public:
     template <class... Arguments>
     explicit Guarded(Arguments&&... arguments) : value_(std::forward<Arguments>(arguments)...) {}
+    template <class... Arguments>
+    explicit Guarded(NativeThreads /*tag*/, Arguments&&... arguments)
+        : is_native_(true), is_away_(true), value_(std::forward<Arguments>(arguments)...) {}
     Guarded(const Guarded&) = delete;
     Guarded& operator=(const Guarded&) = delete;
 
-    // For short work: stays attached. Who holds the GIL is alone with the object, unless a thread is away with it.
+    // Whether threads use it that have nothing to do with the interpreter.
+    bool is_native() const { return is_native_; }
+
+    // For short work: stays attached, unless a native thread is at it. Who holds the GIL is alone with the object,
+    // unless a thread is away with it.
     template <class Work>
     decltype(auto) with(Work&& work) {
 #ifndef Py_GIL_DISABLED
         if (!is_away_.load(std::memory_order_acquire)) return std::forward<Work>(work)(value_);
 #endif
+        if (is_native_) {
+            const auto lock = try_acquire();
+            if (lock.owns_lock()) return std::forward<Work>(work)(value_);
+            return wait_released(std::forward<Work>(work));
+        }
         const auto lock = acquire();
         return std::forward<Work>(work)(value_);
     }
@@ -56,6 +72,7 @@ public:
     // For long work: lets other Python threads run meanwhile. The work must not touch a Python object.
     template <class Work>
     decltype(auto) with_released(Work&& work) {
+        if (is_native_) return wait_released(std::forward<Work>(work));
         auto acquired = acquire();
         is_away_.store(true, std::memory_order_relaxed);  // still attached, so that nobody is in with()
         const Released released;
@@ -65,25 +82,60 @@ public:
         return std::forward<Work>(work)(value_);
     }
 
+    // For threads that aren't attached, and come back at once: they let those pass who wait.
+    template <class Work>
+    decltype(auto) with_native(Work&& work) {
+        for (int i = 0; i < kMostYields && waiting_.load(std::memory_order_relaxed) != 0; ++i)
+            std::this_thread::yield();
+        const std::lock_guard<std::mutex> lock(mutex_);
+        return std::forward<Work>(work)(value_);
+    }
+
 private:
+    // The scheduler's round, so that whoever was woken has had the lock. A mutex isn't fair by itself.
+    static constexpr int kMostYields = 100;
+
     struct Return {
         std::atomic<bool>& is_away;
         ~Return() { is_away.store(false, std::memory_order_release); }
     };
 
-    std::unique_lock<std::mutex> acquire() {
+    std::unique_lock<std::mutex> try_acquire() {
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+        if (!lock.owns_lock() && generation_.load() != fork_generation.load()) wait_for_survivor(lock);
+        if (lock.owns_lock()) note_generation();
+        return lock;
+    }
+
+    std::unique_lock<std::mutex> acquire() {
+        auto lock = try_acquire();
         if (!lock.owns_lock()) {
-            if (generation_.load() != fork_generation.load()) wait_for_survivor(lock);
-            if (!lock.owns_lock()) {
+            {
                 const Released released;
                 lock.lock();
             }
+            note_generation();
         }
-        // Relaxed: a thread that reads an old value only waits a moment longer, above.
-        generation_.store(fork_generation.load(), std::memory_order_relaxed);
         return lock;
     }
+
+    // Waits, and works, without the interpreter.
+    template <class Work>
+    decltype(auto) wait_released(Work&& work) {
+        auto acquired = try_acquire();
+        const Released released;
+        auto lock = std::move(acquired);  // let go of before the interpreter is entered again
+        if (!lock.owns_lock()) {
+            waiting_.fetch_add(1, std::memory_order_relaxed);
+            lock.lock();
+            waiting_.fetch_sub(1, std::memory_order_relaxed);
+            note_generation();
+        }
+        return std::forward<Work>(work)(value_);
+    }
+
+    // Relaxed: a thread that reads an old value only waits a moment longer, above.
+    void note_generation() { generation_.store(fork_generation.load(), std::memory_order_relaxed); }
 
     // In the child of a fork: if a thread of the child holds the lock, it is about to say so; else nobody will let go.
     void wait_for_survivor(std::unique_lock<std::mutex>& lock) {
@@ -97,7 +149,9 @@ private:
         errors::raise("Closed", "the object must not be in use by another thread at the fork that made this process");
     }
 
-    std::atomic<bool> is_away_{false};  // whether a thread works on the value without the interpreter
+    const bool is_native_ = false;
+    std::atomic<bool> is_away_{false};  // whether a thread may work on the value without the interpreter
+    std::atomic<std::uint32_t> waiting_{0};
     std::atomic<std::uint32_t> generation_{fork_generation.load()};
     std::mutex mutex_;
     T value_;

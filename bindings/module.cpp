@@ -66,13 +66,14 @@ PYBIND11_MODULE(_native, module, py::mod_gil_not_used()) {
     register_total_window(module);
     register_queue(module);
     register_event_batch(module);
+    register_projections(module);
     register_processor(module);
     module.def(
         "simd_path", [] { return engagehub::simd::name_of(engagehub::simd::path()); },
         "Which code searches the blocks of a ranking: \"avx2\", \"neon\" or \"plain\".");
     for (const char* name :
          {"SkipList", "Leaderboard", "HyperLogLog", "CountMinSketch", "TopK", "DistinctWindow", "TotalWindow",
-          "MpmcQueue", "EventProcessor"}) {
+          "MpmcQueue", "EventProcessor", "Projections"}) {
         init_once::guard(module.attr(name));
     }
     common_base::guard();

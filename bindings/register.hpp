@@ -14,3 +14,4 @@ void register_total_window(py::module_& module);
 void register_queue(py::module_& module);
 void register_event_batch(py::module_& module);
 void register_processor(py::module_& module);
+void register_projections(py::module_& module);

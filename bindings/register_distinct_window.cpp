@@ -38,7 +38,7 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
         const ItemView member = convert::item(bound[0], "member", true);
         const std::int64_t at = window.clock.change_instant(bound[1] == nullptr ? Py_None : bound[1]);
         return PyBool_FromLong(
-            window.guarded.with([&](DistinctWindow& native) { return native.add(member, at) ? 1 : 0; }));
+            window.changeable().with([&](DistinctWindow& native) { return native.add(member, at) ? 1 : 0; }));
     });
 }
 
@@ -144,7 +144,8 @@ void register_distinct_window(py::module_& module) {
     py::class_<PyDistinctWindow> type(
         module, "DistinctWindow", "See engagehub_core.DistinctWindow.", collectable::setup<PyDistinctWindow>());
     window_state::add_members(type, "DistinctWindow", kDocs);
-    type.def(
+    type.def(py::init([](const Live<DistinctWindow>& live) { return made<PyDistinctWindow>(live); }), py::arg("live"))
+        .def(
             py::init([](std::int64_t span, MaybeMicros resolution, py::handle p, py::handle hash, py::handle ints,
                         py::handle key, py::object clock, MaybeMicros max_skew) {
                 Clock checked(std::move(clock), max_skew);
@@ -167,10 +168,11 @@ void register_distinct_window(py::module_& module) {
         .def(
             "update",
             [](PyDistinctWindow& self, py::handle members, py::handle at) {
+                auto& guarded = self.changeable();
                 convert::require_order(members, "members", at, "at");
                 const convert::ItemBatch batch(members, "members", true);
                 const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
-                return self.guarded.with_released(
+                return guarded.with_released(
                     [&](DistinctWindow& native) { return native.update(batch, instants, batch.size()); });
             },
             py::arg("members"), py::arg("at") = py::none(),

@@ -123,6 +123,7 @@ std::unique_ptr<Board> board_of_snapshot(
 }
 
 void update(Board& board, py::handle members, py::handle points, py::handle at) {
+    auto& guarded = board.changeable();
     count_applied([&](std::size_t& done) {
         convert::require_order(members, "members", points, "points");
         convert::require_order(members, "members", at, "at");
@@ -130,7 +131,7 @@ void update(Board& board, py::handle members, py::handle points, py::handle at) 
         const convert::NumberBatch values(points, "points", items.size());
         const auto instants = board.clock.change_instants(at, items.size());
         values.require_each(Leaderboard::require_points<convert::Argument>);
-        board.guarded.with_released([&](Leaderboard& native) {
+        guarded.with_released([&](Leaderboard& native) {
             engagehub::ItemKind held = native.kind();
             if (items.size() != 0) engagehub::require_kind(held, items.kind(), "members");
             native.update(items, values, instants, items.size(), done);
@@ -140,6 +141,7 @@ void update(Board& board, py::handle members, py::handle points, py::handle at) 
 
 // All or nothing.
 void merge(Board& self, const py::args& others) {
+    auto& guarded = self.changeable();
     std::vector<std::unique_ptr<Leaderboard>> boards;
     for (const py::handle other : others) {
         if (!py::isinstance<Board>(other))
@@ -149,7 +151,7 @@ void merge(Board& self, const py::args& others) {
     std::vector<const Leaderboard*> borrowed;
     borrowed.reserve(boards.size());
     for (const auto& board : boards) borrowed.push_back(board.get());
-    self.guarded.with_released([&](Leaderboard& native) { native.merge(borrowed); });
+    guarded.with_released([&](Leaderboard& native) { native.merge(borrowed); });
 }
 
 template <class Read>
@@ -239,6 +241,7 @@ void register_leaderboard(py::module_& module) {
     module.def("set_row_types", &RowTypes::set, py::arg("ranked"), py::arg("entry"), "Say what rows become.");
     py::class_<Board> type(module, "Leaderboard", "See engagehub_core.Leaderboard.", collectable::setup<Board>());
     type.def(py::init(&board_of_other), py::arg("other"));
+    type.def(py::init([](const Live<Leaderboard>& live) { return made<Board>(live); }), py::arg("live"));
     type.def(py::init(&board_of_bytes), py::arg("data"), py::arg("clock"), py::arg("max_skew"));
     type.def(
         py::init(&board_of_options), py::arg("half_life"), py::arg("ties"), py::arg("order"), py::arg("max_members"),
@@ -253,7 +256,7 @@ void register_leaderboard(py::module_& module) {
     type.def("merge", fastcall::method(&merge), kMergeDoc);
     type.def(
         "clear", fastcall::method(+[](Board& board) {
-            board.guarded.with_released([](Leaderboard& native) { native.clear(); });
+            board.changeable().with_released([](Leaderboard& native) { native.clear(); });
         }),
         kClearDoc);
     type.def("_ranks", fastcall::method(+[](Board& board, py::handle members, py::handle missing) {
@@ -267,15 +270,16 @@ void register_leaderboard(py::module_& module) {
                      board, members, missing_score(missing),
                      [&](const Leaderboard& native, Slot slot) { return native.score(slot, instant); });
              }));
-    type.def("_prune", fastcall::method(+[](Board& board, py::handle below, py::handle at) {
-                 const double limit = convert::number(below, "below");
-                 const std::int64_t instant = board.clock.instant(at);
-                 return board.guarded.with_released([&](Leaderboard& native) { return native.prune(limit, instant); });
-             }));
     type.def(
-        "_rebuild", fastcall::method(+[](Board& board, std::int64_t half_life) {
-            board.guarded.with_released([&](Leaderboard& native) { native.rebuild(HalfLife::of_micros(half_life)); });
+        "_prune", fastcall::method(+[](Board& board, py::handle below, py::handle at) {
+            const double limit = convert::number(below, "below");
+            const std::int64_t instant = board.clock.instant(at);
+            return board.changeable().with_released([&](Leaderboard& native) { return native.prune(limit, instant); });
         }));
+    type.def("_rebuild", fastcall::method(+[](Board& board, std::int64_t half_life) {
+                 board.changeable().with_released(
+                     [&](Leaderboard& native) { native.rebuild(HalfLife::of_micros(half_life)); });
+             }));
     type.def("_as_of", fastcall::method(+[](Board& board, py::handle at) {
                  const std::int64_t instant = board.clock.instant(at);
                  return board.guarded.with([&](Leaderboard& native) { return native.as_of(instant); });

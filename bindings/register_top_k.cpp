@@ -17,10 +17,10 @@
 #include "collectable.hpp"
 #include "convert.hpp"
 #include "fastcall.hpp"
-#include "guarded.hpp"
 #include "made_by_init.hpp"
 #include "register.hpp"
 #include "sketch_state.hpp"
+#include "trend.hpp"
 
 namespace {
 
@@ -30,17 +30,6 @@ using engagehub::ItemView;
 using engagehub::TopK;
 using sketch_state::copy_of;
 using sketch_state::table_size;
-
-struct PyTopK : MadeByInit {
-    PyTopK(TopK native, Clock the_clock)
-        : clock(std::move(the_clock), native.half_life().decays()), guarded(std::move(native)) {}
-
-    int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
-    void clear() { clock.clear(); }
-
-    DecayClock clock;
-    Guarded<TopK> guarded;
-};
 
 // Rows copied out under the lock; Python objects are made after it.
 template <class Values>
@@ -57,7 +46,7 @@ struct OwnedRow {
 
 // The rows that ask(sketch) answers, as take(row) copies each. Where there are many, others run while they are sorted.
 template <class Ask, class Take>
-auto owned_rows(PyTopK& self, const Ask& ask, const Take& take) {
+auto owned_rows(Trend& self, const Ask& ask, const Take& take) {
     constexpr std::size_t kMany = 1'000;
     const auto collect = [&](TopK& native) {
         std::vector<decltype(take(ask(native).front()))> rows;
@@ -87,11 +76,11 @@ PyObject* add(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<3> kSignature{"add", 1, 3, {"item", "weight", "at"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
-        auto& trends = fastcall::self_of<PyTopK>(self);
+        auto& trends = fastcall::self_of<Trend>(self);
         const ItemView item = convert::item(bound[0], "item", true);
         const double weight = bound[1] == nullptr ? 1.0 : convert::number(bound[1], "weight");
         const std::int64_t at = trends.clock.change_instant(bound[2] == nullptr ? Py_None : bound[2]);
-        trends.guarded.with([&](TopK& native) { native.add(item, weight, at); });
+        trends.changeable().with([&](TopK& native) { native.add(item, weight, at); });
         Py_RETURN_NONE;
     });
 }
@@ -100,7 +89,7 @@ PyObject* estimate(PyObject* self, PyObject* const* given, Py_ssize_t count, PyO
     return fastcall::call([&]() -> PyObject* {
         static constexpr fastcall::Signature<2> kSignature{"estimate", 1, 2, {"item", "at"}};
         const auto bound = fastcall::bind(kSignature, given, count, keywords);
-        auto& trends = fastcall::self_of<PyTopK>(self);
+        auto& trends = fastcall::self_of<Trend>(self);
         const ItemView item = convert::item(bound[0], "item", true);
         const std::int64_t at = trends.clock.instant(bound[1] == nullptr ? Py_None : bound[1]);
         return PyFloat_FromDouble(trends.guarded.with([&](TopK& native) { return native.answer(item, at).estimate; }));
@@ -178,17 +167,18 @@ Examples
 }  // namespace
 
 void register_top_k(py::module_& module) {
-    py::class_<PyTopK> type(module, "TopK", "See engagehub_core.TopK.", collectable::setup<PyTopK>());
+    py::class_<Trend> type(module, "TopK", "See engagehub_core.TopK.", collectable::setup<Trend>());
     for (PyMethodDef& definition : calls) fastcall::add(type, definition);
-    type.def(py::init([](const PyTopK& other) {
-            auto& source = const_cast<PyTopK&>(other);
-            return made<PyTopK>(copy_of(source), source.clock.clock());
+    type.def(py::init([](const Trend& other) {
+            auto& source = const_cast<Trend&>(other);
+            return made<Trend>(copy_of(source), source.clock.clock());
         }))
+        .def(py::init([](const Live<TopK>& live) { return made<Trend>(live); }), py::arg("live"))
         .def(
             py::init([](py::handle k, std::int64_t half_life, std::int64_t baseline, py::handle width, py::handle depth,
                         py::handle key, py::object clock, std::optional<std::int64_t> max_skew) {
                 Clock checked(std::move(clock), max_skew);
-                return made<PyTopK>(
+                return made<Trend>(
                     TopK(
                         sketch_state::in_range(k, "k", 1, TopK::kMostK, "between 1 and 2^20"),
                         {HalfLife::of_micros(half_life), HalfLife::of_micros(baseline)}, table_size(width, depth),
@@ -202,18 +192,19 @@ void register_top_k(py::module_& module) {
             [](py::handle data, py::handle key, py::object clock, std::optional<std::int64_t> max_skew) {
                 const convert::BytesView bytes(data, "data");
                 const ItemHash given = sketch_state::hash_of_key(key);
-                return made<PyTopK>(TopK::from_bytes(bytes.get(), given), Clock(std::move(clock), max_skew));
+                return made<Trend>(TopK::from_bytes(bytes.get(), given), Clock(std::move(clock), max_skew));
             })
         .def(
             "update",
-            [](PyTopK& self, py::handle items, py::handle weights, py::handle at) {
+            [](Trend& self, py::handle items, py::handle weights, py::handle at) {
+                auto& guarded = self.changeable();
                 convert::require_order(items, "items", weights, "weights");
                 convert::require_order(items, "items", at, "at");
                 const convert::ItemBatch batch(items, "items", true);
                 const convert::NumberBatch values(weights, "weights", batch.size());
                 values.require_each(engagehub::decayed_sum::require_weight<convert::Argument>);
                 const convert::InstantBatch instants = self.clock.change_instants(at, batch.size());
-                self.guarded.with_released([&](TopK& native) { native.update(batch, values, instants, batch.size()); });
+                guarded.with_released([&](TopK& native) { native.update(batch, values, instants, batch.size()); });
             },
             py::arg("items"), py::arg("weights") = 1.0, py::arg("at") = py::none(),
             R"(Count many items at once; the GIL is released meanwhile.
@@ -245,7 +236,7 @@ Examples
 )")
         .def(
             "_top",
-            [](PyTopK& self, py::handle n, py::handle at) {
+            [](Trend& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
                 const std::int64_t instant = self.clock.instant(at);
                 const auto rows = owned_rows(
@@ -257,7 +248,7 @@ Examples
             })
         .def(
             "_growth",
-            [](PyTopK& self, py::handle n, py::handle at) {
+            [](Trend& self, py::handle n, py::handle at) {
                 const std::uint64_t most = convert::natural(n, "n");
                 const std::int64_t instant = self.clock.instant(at);
                 const auto rows = owned_rows(
@@ -269,7 +260,7 @@ Examples
             })
         .def(
             "bounds",
-            [](PyTopK& self, py::handle item, py::handle at) {
+            [](Trend& self, py::handle item, py::handle at) {
                 const ItemView view = convert::item(item, "item", true);
                 const std::int64_t instant = self.clock.instant(at);
                 const auto answer = self.guarded.with([&](TopK& native) { return native.answer(view, instant); });
@@ -308,7 +299,7 @@ Examples
 )")
         .def(
             "answer",
-            [](PyTopK& self, py::handle item, py::handle at) {
+            [](Trend& self, py::handle item, py::handle at) {
                 const ItemView view = convert::item(item, "item", true);
                 const std::int64_t instant = self.clock.instant(at);
                 return sketch_state::tuple_of(
@@ -345,7 +336,11 @@ Examples
 (3.0, 3.0, 3.0)
 )")
         .def(
-            "merge", [](PyTopK& self, const py::args& others) { sketch_state::merge(self, others, "TopK"); },
+            "merge",
+            [](Trend& self, const py::args& others) {
+                self.changeable();
+                sketch_state::merge(self, others, "TopK");
+            },
             R"(Add the counts of other sketches.
 
 Parameters
@@ -374,7 +369,7 @@ Examples
 7.0
 )")
         .def(
-            "clear", [](PyTopK& self) { self.guarded.with([](TopK& native) { native.clear(); }); },
+            "clear", [](Trend& self) { self.changeable().with([](TopK& native) { native.clear(); }); },
             R"(Forget all items; the kind of item is free again.
 
 Notes
@@ -390,7 +385,7 @@ Examples
 0
 )")
         .def(
-            "to_bytes", &sketch_state::to_bytes<PyTopK>,
+            "to_bytes", &sketch_state::to_bytes<Trend>,
             R"(Return the sketch in the library's own format, without its clock.
 
 Returns
@@ -409,49 +404,49 @@ Examples
 >>> TopK.from_bytes(trends.to_bytes()) == trends
 True
 )")
-        .def("__eq__", &sketch_state::equals<PyTopK>, py::is_operator())
-        .def("__len__", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.size(); }); })
+        .def("__eq__", &sketch_state::equals<Trend>, py::is_operator())
+        .def("__len__", [](Trend& self) { return self.guarded.with([](TopK& native) { return native.size(); }); })
         .def_property_readonly(
-            "k", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.k(); }); },
+            "k", [](Trend& self) { return self.guarded.with([](TopK& native) { return native.k(); }); },
             "How many items it keeps.")
         .def_property_readonly(
             "width",
-            [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().width; }); },
+            [](Trend& self) { return self.guarded.with([](TopK& native) { return native.table_size().width; }); },
             "Cells in a row of the table behind it.")
         .def_property_readonly(
             "depth",
-            [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
+            [](Trend& self) { return self.guarded.with([](TopK& native) { return native.table_size().depth; }); },
             "Rows of the table behind it.")
         .def_property_readonly(
             "half_life",
-            [](PyTopK& self) {
+            [](Trend& self) {
                 return seconds_or_none(self.guarded.with([](TopK& native) { return native.half_life(); }));
             },
             "Seconds after which a weight counts half; None without decay.")
         .def_property_readonly(
             "baseline",
-            [](PyTopK& self) {
+            [](Trend& self) {
                 return seconds_or_none(self.guarded.with([](TopK& native) { return native.baseline(); }));
             },
             "Seconds of the half-life that growth is told against; None without one.")
         .def_property_readonly(
             "hash",
-            [](PyTopK& self) {
+            [](Trend& self) {
                 return sketch_state::name_of_hash(self.guarded.with([](TopK& native) { return native.hash(); }));
             },
             "The hash that finds items: \"redis\", or \"keyed\".")
         .def_property_readonly(
             "_key",
-            [](PyTopK& self) {
+            [](Trend& self) {
                 return sketch_state::key_of(self.guarded.with([](TopK& native) { return native.hash(); }));
             })
         .def_property_readonly(
-            "nbytes", [](PyTopK& self) { return self.guarded.with([](TopK& native) { return native.nbytes(); }); },
+            "nbytes", [](Trend& self) { return self.guarded.with([](TopK& native) { return native.nbytes(); }); },
             "How many bytes of memory the sketch takes now: the tables, and the candidates with their texts.")
         .def_property_readonly(
-            "clock", [](PyTopK& self) { return self.clock.clock().callable(); },
+            "clock", [](Trend& self) { return self.clock.clock().callable(); },
             "What answers «now»: the constructor's argument.")
         .def_property_readonly(
-            "max_skew", [](PyTopK& self) { return self.clock.clock().max_skew_seconds(); },
+            "max_skew", [](Trend& self) { return self.clock.clock().max_skew_seconds(); },
             "Seconds that a stamp may be ahead of the clock; None trusts every stamp.");
 }

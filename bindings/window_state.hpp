@@ -9,12 +9,14 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "clock.hpp"
 #include "convert.hpp"
 #include "guarded.hpp"
+#include "held.hpp"
 #include "made_by_init.hpp"
 #include "sketch_state.hpp"
 
@@ -23,10 +25,13 @@ namespace window_state {
 using MaybeMicros = std::optional<std::int64_t>;
 
 template <class TheNative>
-struct Window : MadeByInit {
+struct Window : Held<TheNative> {
     using Native = TheNative;
+    using Held<Native>::guarded;
 
-    Window(Native native, Clock its_clock) : guarded(std::move(native)), clock(std::move(its_clock)) {}
+    Window(Native native, Clock its_clock)
+        : Held<Native>(std::make_shared<Guarded<Native>>(std::move(native))), clock(std::move(its_clock)) {}
+    explicit Window(const Live<Native>& live) : Held<Native>(live.structure), clock(live.clock) {}
 
     int traverse(visitproc visit, void* arg) const { return clock.traverse(visit, arg); }
     void clear() { clock.clear(); }
@@ -43,7 +48,6 @@ struct Window : MadeByInit {
         return is_short ? guarded.with(work) : guarded.with_released(work);
     }
 
-    Guarded<Native> guarded;
     Clock clock;
 
 private:
@@ -76,10 +80,14 @@ void add_members(py::class_<Bound>& type, const char* name, const Docs& docs) {
                 return py::make_tuple(convert::seconds(covered.start), convert::seconds(covered.end));
             })
         .def(
-            "merge", [name](Bound& self, const py::args& others) { sketch_state::merge(self, others, name); },
+            "merge",
+            [name](Bound& self, const py::args& others) {
+                self.changeable();
+                sketch_state::merge(self, others, name);
+            },
             docs.merge)
         .def(
-            "clear", [](Bound& self) { self.guarded.with([](Native& native) { native.clear(); }); }, docs.clear)
+            "clear", [](Bound& self) { self.changeable().with([](Native& native) { native.clear(); }); }, docs.clear)
         .def("to_bytes", &sketch_state::to_bytes<Bound>, docs.to_bytes)
         .def("__eq__", &sketch_state::equals<Bound>, py::is_operator())
         .def_property_readonly(

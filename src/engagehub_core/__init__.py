@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from engagehub_core.distinct_window import DistinctWindow
     from engagehub_core.hyperloglog import HyperLogLog
     from engagehub_core.processor import Event, EventBatch, EventProcessor, ProcessorStats
+    from engagehub_core.projections import BoardSpec, ProjectionStats, TrendSpec, WindowSpec
     from engagehub_core.queues import MpmcQueue
     from engagehub_core.ranking import Entry, Leaderboard, Ranked, SkipList
     from engagehub_core.top_k import Growth, Row, TopK
@@ -31,6 +32,7 @@ _MODULES = {
     "distinct_window": ("DistinctWindow",),
     "hyperloglog": ("HyperLogLog",),
     "processor": ("Event", "EventBatch", "EventProcessor", "ProcessorStats"),
+    "projections": ("BoardSpec", "ProjectionStats", "TrendSpec", "WindowSpec"),
     "queues": ("MpmcQueue",),
     "ranking": ("Entry", "Leaderboard", "Ranked", "SkipList"),
     "top_k": ("Growth", "Row", "TopK"),
@@ -39,6 +41,7 @@ _MODULES = {
 _HOMES = {name: module for module, names in _MODULES.items() for name in names}
 
 __all__ = [
+    "BoardSpec",
     "CountMinSketch",
     "DistinctWindow",
     "Entry",
@@ -50,11 +53,14 @@ __all__ = [
     "Leaderboard",
     "MpmcQueue",
     "ProcessorStats",
+    "ProjectionStats",
     "Ranked",
     "Row",
     "SkipList",
     "TopK",
     "TotalWindow",
+    "TrendSpec",
+    "WindowSpec",
     "__version__",
 ]
 

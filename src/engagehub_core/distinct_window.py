@@ -301,7 +301,7 @@ class DistinctWindow(Window, _native.DistinctWindow):
         return cls._of(_native.DistinctWindow._from_bytes(data, key, clock, parse_optional(max_skew, "max_skew")))
 
     @classmethod
-    def _of(cls, native: _native.DistinctWindow) -> Self:
+    def _of(cls, native: _native.DistinctWindow | _native.LiveWindow) -> Self:
         new = cls.__new__(cls)
         _native.DistinctWindow.__init__(new, native)
         return new

@@ -685,9 +685,13 @@ class Leaderboard(Copied, _native.Leaderboard):
         >>> board.copy().score("ada")
         1.0
         """
-        twin = type(self).__new__(type(self))
-        _native.Leaderboard.__init__(twin, self)
-        return twin
+        return self._of(self)
+
+    @classmethod
+    def _of(cls, native: _native.Leaderboard | _native.LiveBoard) -> Self:
+        new = cls.__new__(cls)
+        _native.Leaderboard.__init__(new, native)
+        return new
 
     @classmethod
     def _restore(cls, data: bytes, clock: Callable[[], Instant], max_skew: float | None) -> Self:

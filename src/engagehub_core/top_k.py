@@ -298,7 +298,7 @@ class TopK(Copied, _native.TopK):
         return self._of(self)
 
     @classmethod
-    def _of(cls, native: _native.TopK) -> Self:
+    def _of(cls, native: _native.TopK | _native.LiveTrend) -> Self:
         new = cls.__new__(cls)
         _native.TopK.__init__(new, native)
         return new

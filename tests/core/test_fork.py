@@ -15,6 +15,7 @@ USES = {
     "Leaderboard": ("board.update(members, 1.0, at=0)", "board.add(1, 1, at=0)"),
     "HyperLogLog": ("seen.update(members)", "seen.add(1)"),
     "TopK": ("trends.update(members, at=0)", "trends.top(1, at=0)"),
+    "live board": ("kept._apply(events)", "kept.board('week').top(1, at=0)"),
 }
 
 
@@ -23,11 +24,14 @@ def test_a_child_works_or_says_what_happened(work, use):
     """A lock that was held at the fork is held for ever in the child: it must raise there, not wait."""
     script = f"""
         import os, signal, threading, warnings
-        from engagehub_core import HyperLogLog, Leaderboard, TopK
+        from engagehub_core import BoardSpec, HyperLogLog, Leaderboard, TopK
         from engagehub_core.errors import Closed
+        from engagehub_core.projections import Projections
         warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, about forking with threads
         board, seen, trends = Leaderboard(), HyperLogLog(), TopK()
         members = list(range(50_000))
+        kept = Projections({{"week": BoardSpec(half_life="7d")}})
+        events = [("message", member, None, "", 0, 1.0) for member in members]
         def loop():
             while True:
                 {work}
