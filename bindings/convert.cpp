@@ -350,7 +350,7 @@ ExactBatch::ExactBatch(py::handle object, const char* argument) {
 }
 
 InstantBatch::InstantBatch(py::handle object, const char* argument, std::size_t size)
-    : is_for_all_(!object.is_none() && is_for_all(object)) {
+    : is_for_all_(!object.is_none() && convert::is_for_all(object)) {
     if (is_for_all_) {
         values_.assign(1, instant(object, argument));
         return;
