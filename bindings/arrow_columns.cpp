@@ -331,7 +331,6 @@ std::int64_t micros_of(std::int64_t ticks, const Unit& unit, Argument argument) 
     const std::int64_t rest = ticks % unit.ticks;
     if (2 * rest >= unit.ticks) ++micros;
     if (-2 * rest >= unit.ticks) --micros;
-    if (unit.ticks == 1) micros = ticks;
     const bool is_in_time =
         micros >= engagehub::kFirstInstant / unit.micros && micros <= engagehub::kLastInstant / unit.micros;
     if (!is_in_time) {
@@ -357,6 +356,9 @@ Column::Column(std::shared_ptr<const Data> data, const Schema* type, std::vector
     : data_(std::move(data)), type_(type), chunks_(std::move(chunks)) {
     for (const Chunk& chunk : chunks_) size_ += chunk.size;
 }
+
+// As of an empty list.
+bool Column::is_without_type() const { return size_ == 0 && std::string_view(type_->format) == "n"; }
 
 const std::int64_t* Column::integers() const {
     if (chunks_.size() != 1 || number_code(*type_) != 'l' || !is_plain_integers() || size_ == 0) return nullptr;
@@ -390,6 +392,7 @@ std::vector<ItemView> Column::items(const char* name) const {
 }
 
 std::vector<double> Column::numbers(const char* name) const {
+    if (is_without_type()) return {};
     const char code = number_code(*type_);
     if (code == '\0') refuse_type(name, "integers or floats", *type_);
     std::vector<double> numbers;
@@ -406,6 +409,7 @@ std::vector<double> Column::numbers(const char* name) const {
 }
 
 std::vector<std::int64_t> Column::instants(const char* name) const {
+    if (is_without_type()) return {};
     const auto unit = unit_of(*type_, name);
     const char code = number_code(*type_);
     if (!unit && code == '\0') refuse_type(name, "timestamps, or of seconds as integers or floats", *type_);

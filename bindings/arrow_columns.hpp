@@ -57,6 +57,8 @@ public:
     std::vector<std::int64_t> instants(const char* name) const;
 
 private:
+    bool is_without_type() const;
+
     std::shared_ptr<const Data> data_;  // keeps the arrays
     const arrow_interface::Schema* type_;
     std::vector<Chunk> chunks_;

@@ -366,8 +366,12 @@ def test_a_batch_does_not_bring_pyarrow_along():
     script = """
 import sys
 from engagehub_core import EventProcessor
-with EventProcessor(lambda batch: (batch.columns(), batch.to_dicts(), batch.__arrow_c_array__())) as events:
+batches = []
+with EventProcessor(batches.append) as events:
     events.push_many({"kind": "k", "member": [1]})
+    events.flush()
+    events.push_many(batches[0])
+assert [batch.columns()["member"] + batch.to_dicts() for batch in batches]
 assert "pyarrow" not in sys.modules and "numpy" not in sys.modules and "json" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
