@@ -112,8 +112,7 @@ struct Waiter {
             throw py::error_already_set();
         }
         bool may_go_on = false;
-        interpreter::wait_until(
-            deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+        interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
     }
 };
 
@@ -126,8 +125,9 @@ py::str text(std::string_view bytes) {
 }  // namespace
 
 Processor::Processor(
-    const py::object& write, const py::object& is_transient, const engagehub::ProcessorConfig& config, Full full,
-    Clock clock)
+    const py::object& write, const py::object& is_transient,
+    std::vector<std::shared_ptr<engagehub::Projection>> projections, const engagehub::ProcessorConfig& config,
+    Full full, Clock clock)
     : clock_(std::move(clock)), full_(full), warned_at_(steady_micros() - kBetweenWarnings) {
     if (interpreter::Gate::get().is_shut()) {
         PyErr_SetString(PyExc_RuntimeError, "an event processor can't be made while the interpreter ends");
@@ -135,7 +135,7 @@ Processor::Processor(
     }
     if (!write.is_none()) sink_ = std::make_shared<PythonSink>(write, is_transient);
     try {
-        core_ = std::make_unique<engagehub::EventProcessor>(config, sink_);
+        core_ = std::make_unique<engagehub::EventProcessor>(config, sink_, std::move(projections));
     } catch (...) {
         if (sink_) sink_->clear();
         throw;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include <engagehub/pipeline/event_processor.hpp>
 #include <engagehub/pipeline/identity.hpp>
@@ -29,8 +30,9 @@ enum class Full : std::uint8_t { kAnswers, kRaises };  // what push does when th
 class Processor {
 public:
     Processor(
-        const py::object& write, const py::object& is_transient, const engagehub::ProcessorConfig& config, Full full,
-        Clock clock);
+        const py::object& write, const py::object& is_transient,
+        std::vector<std::shared_ptr<engagehub::Projection>> projections, const engagehub::ProcessorConfig& config,
+        Full full, Clock clock);
     Processor(const Processor&) = delete;
     Processor& operator=(const Processor&) = delete;
     ~Processor();

@@ -18,8 +18,8 @@ namespace {
 
 std::string text_of(const py::error_already_set& error) {
     std::string text = convert::type_name(error.value());
-    PyObject* said = interpreter::guarded_call(
-        [](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
+    PyObject* said =
+        interpreter::guarded_call([](PyObject* value, PyObject*) { return PyObject_Str(value); }, error.value().ptr());
     if (said == nullptr) {
         PyErr_Clear();
         return text;
@@ -38,8 +38,7 @@ std::string text_of(const py::error_already_set& error) {
 WriteResult result_of(const py::object& answer, const py::object& type, std::size_t size) {
     if (answer.is_none()) return {size, 0, 0};
     if (!py::isinstance(answer, type)) {
-        throw std::runtime_error(
-            "the sink's write must return WriteResult or None, got " + convert::type_name(answer));
+        throw std::runtime_error("the sink's write must return WriteResult or None, got " + convert::type_name(answer));
     }
     const auto number = [&](const char* name) {
         const std::int64_t value = convert::integer(answer.attr(name), name);
@@ -149,8 +148,7 @@ void PythonSink::write_attached(const std::shared_ptr<const EventBatch>& batch, 
     } catch (py::error_already_set& error) {
         remember(error);
         outcome.failure = text_of(error);
-        PyObject* said =
-            interpreter::guarded_call(PyObject_CallOneArg, is_transient.ptr(), error.value().ptr());
+        PyObject* said = interpreter::guarded_call(PyObject_CallOneArg, is_transient.ptr(), error.value().ptr());
         if (said == nullptr) {
             PyErr_WriteUnraisable(is_transient.ptr());  // a sink that can't say is not asked again
             outcome.kind = Outcome::Kind::kRefused;

@@ -18,6 +18,7 @@
 #include "fastcall.hpp"
 #include "interpreter.hpp"
 #include "processor.hpp"
+#include "projections.hpp"
 #include "register.hpp"
 
 using engagehub::InvalidArgument;
@@ -79,11 +80,11 @@ double seconds_or_for_ever(py::handle object, const char* argument) {
 }
 
 std::unique_ptr<Processor> make_processor(
-    const py::object& write, const py::object& is_transient, py::handle capacity, py::handle workers,
-    py::handle batch_size, py::handle flush_interval, const std::string& overflow, py::handle block_timeout,
-    py::handle retry_first, py::handle retry_max, py::handle sink_timeout, py::handle keep_dead,
-    std::optional<std::int64_t> dedupe_horizon, py::handle max_identities, std::optional<std::int64_t> max_skew,
-    const std::string& run, const py::object& clock) {
+    const py::object& write, const py::object& is_transient, const Projections& projections, py::handle capacity,
+    py::handle workers, py::handle batch_size, py::handle flush_interval, const std::string& overflow,
+    py::handle block_timeout, py::handle retry_first, py::handle retry_max, py::handle sink_timeout,
+    py::handle keep_dead, std::optional<std::int64_t> dedupe_horizon, py::handle max_identities,
+    std::optional<std::int64_t> max_skew, const std::string& run, const py::object& clock) {
     engagehub::ProcessorConfig config;
     config.capacity = count_of(capacity, "capacity");
     config.workers = count_of(workers, "workers");
@@ -101,7 +102,8 @@ std::unique_ptr<Processor> make_processor(
     config.max_identities = count_of(max_identities, "max_identities");
     config.run = run;
     return std::make_unique<Processor>(
-        write, is_transient, config, overflow == "raise" ? Full::kRaises : Full::kAnswers, Clock(clock, max_skew));
+        write, is_transient, projections.all(), config, overflow == "raise" ? Full::kRaises : Full::kAnswers,
+        Clock(clock, max_skew));
 }
 
 }  // namespace
@@ -110,8 +112,8 @@ void register_processor(py::module_& module) {
     py::class_<Processor> type(
         module, "EventProcessor", "See engagehub_core.EventProcessor.", collectable::setup<Processor>());
     type.def(
-        py::init(&make_processor), py::arg("write"), py::arg("is_transient"), py::kw_only(), py::arg("capacity"),
-        py::arg("workers"), py::arg("batch_size"), py::arg("flush_interval"), py::arg("overflow"),
+        py::init(&make_processor), py::arg("write"), py::arg("is_transient"), py::arg("projections"), py::kw_only(),
+        py::arg("capacity"), py::arg("workers"), py::arg("batch_size"), py::arg("flush_interval"), py::arg("overflow"),
         py::arg("block_timeout"), py::arg("retry_first"), py::arg("retry_max"), py::arg("sink_timeout"),
         py::arg("keep_dead"), py::arg("dedupe_horizon"), py::arg("max_identities"), py::arg("max_skew"), py::arg("run"),
         py::arg("clock"));

@@ -8,7 +8,7 @@ import os
 import secrets
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from engagehub_core import _native
@@ -16,6 +16,7 @@ from engagehub_core._native import EventBatch
 from engagehub_core.durations import parse_optional
 from engagehub_core.errors import Closed, InvalidArgument, InvalidType, SinkError
 from engagehub_core.processor_stats import ProcessorStats, RateMeter
+from engagehub_core.projections import Projections
 from engagehub_core.sinks.transient import is_transient
 
 if TYPE_CHECKING:
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from engagehub_core.distinct_window import DistinctWindow
     from engagehub_core.instants import Instant
+    from engagehub_core.projections import BoardSpec, ProjectionStats, TrendSpec, WindowSpec
+    from engagehub_core.ranking import Leaderboard
     from engagehub_core.sinks import Sink, WriteResult
+    from engagehub_core.top_k import TopK
 
 __all__ = ["DeadLetter", "Event", "EventBatch", "EventProcessor", "ProcessorStats"]
 
@@ -34,6 +39,8 @@ _logger = logging.getLogger("engagehub_core")
 _PATIENCE = 5.0
 
 _OVERFLOW = ("refuse", "block", "drop_oldest", "raise")
+
+
 class Event(NamedTuple):
     """An immutable fact that something happened.
 
@@ -96,6 +103,12 @@ class EventProcessor(_native.EventProcessor):
     sink : Sink, callable or None
         Where batches go: an object with ``write(batch)`` and, if it needs them, ``open()`` and ``close()``; or a
         function of a batch. None keeps the structures only.
+    boards : mapping from str to BoardSpec, optional
+        Boards to keep current, by the name to ask for them: see `board`.
+    trends : mapping from str to TrendSpec, optional
+        Trends likewise: see `trend`.
+    windows : mapping from str to WindowSpec, optional
+        Windows likewise: see `window`.
     capacity : int, default 16384
         How many events may wait, from 2 to 2**26; rounded up to a power of two.
     workers : int, default 1
@@ -170,12 +183,15 @@ class EventProcessor(_native.EventProcessor):
     2
     """
 
-    __slots__ = ("_close_sink", "_has_ended", "_rates", "_sink", "_sink_timeout")
+    __slots__ = ("_close_sink", "_has_ended", "_projections", "_rates", "_sink", "_sink_timeout")
 
     def __init__(
         self,
         sink: Sink | Callable[[EventBatch], WriteResult | None] | None = None,
         *,
+        boards: Mapping[str, BoardSpec] | None = None,
+        trends: Mapping[str, TrendSpec] | None = None,
+        windows: Mapping[str, WindowSpec] | None = None,
         capacity: int = 16_384,
         workers: int = 1,
         batch_size: int = 1_000,
@@ -195,9 +211,11 @@ class EventProcessor(_native.EventProcessor):
         if overflow not in _OVERFLOW:
             message = f"overflow must be 'refuse', 'block', 'drop_oldest' or 'raise', got {overflow!r}"
             raise InvalidArgument(message)
+        projections = Projections(boards, trends, windows, clock=clock, max_skew=max_skew)
         super().__init__(
             write,
             _classifier(sink),
+            projections,
             capacity=capacity,
             workers=workers,
             batch_size=batch_size,
@@ -214,6 +232,7 @@ class EventProcessor(_native.EventProcessor):
             run=secrets.token_hex(8),
             clock=clock,
         )
+        self._projections = projections
         self._sink = sink
         self._close_sink = close_sink
         self._sink_timeout = sink_timeout
@@ -232,6 +251,141 @@ class EventProcessor(_native.EventProcessor):
     def sink(self) -> Sink | Callable[[EventBatch], WriteResult | None] | None:
         """Where batches go; `replace_sink` changes it."""
         return self._sink
+
+    def board(self, name: str, community: int | str = "") -> Leaderboard:
+        """Return a board that the events keep current.
+
+        Parameters
+        ----------
+        name : str
+            One of the names in `boards`.
+        community : int or str, default ""
+            Whose board; left out for one of all communities.
+
+        Returns
+        -------
+        Leaderboard
+            It can be asked as any other, and shows what the workers have applied at that moment. Only events change
+            it: ``copy()`` gives one to change.
+
+        Raises
+        ------
+        InvalidArgument, InvalidType
+            If there is no such board.
+
+        Notes
+        -----
+        O(1). A question waits for at most 64 events that a worker is just applying.
+
+        Examples
+        --------
+        >>> from engagehub_core import BoardSpec
+        >>> events = EventProcessor(boards={"week": BoardSpec(half_life="7d", points={"message": 1})})
+        >>> events.push("message", "ada", at=1_700_000_000, community="c")
+        True
+        >>> events.flush()
+        >>> events.board("week", community="c").score("ada", at=1_700_000_000)
+        1.0
+        >>> events.close()
+        """
+        return self._projections.board(name, community)
+
+    def trend(self, name: str, community: int | str = "") -> TopK:
+        """Return a trend that the events keep current.
+
+        Parameters
+        ----------
+        name : str
+            One of the names in `trends`.
+        community : int or str, default ""
+            Whose trend; left out for one of all communities.
+
+        Returns
+        -------
+        TopK
+            As for `board`.
+
+        Raises
+        ------
+        InvalidArgument, InvalidType
+            If there is no such trend.
+
+        Notes
+        -----
+        As for `board`.
+
+        Examples
+        --------
+        >>> from engagehub_core import TrendSpec
+        >>> events = EventProcessor(trends={"channels": TrendSpec(100, half_life="1h")})
+        >>> events.push("message", "ada", "general", at=1_700_000_000)
+        True
+        >>> events.flush()
+        >>> events.trend("channels").top(1, at=1_700_000_000)[0].item
+        'general'
+        >>> events.close()
+        """
+        return self._projections.trend(name, community)
+
+    def window(self, name: str, community: int | str = "") -> DistinctWindow:
+        """Return a window that the events keep current.
+
+        Parameters
+        ----------
+        name : str
+            One of the names in `windows`.
+        community : int or str, default ""
+            Whose window; left out for one of all communities.
+
+        Returns
+        -------
+        DistinctWindow
+            As for `board`.
+
+        Raises
+        ------
+        InvalidArgument, InvalidType
+            If there is no such window.
+
+        Notes
+        -----
+        As for `board`.
+
+        Examples
+        --------
+        >>> from engagehub_core import WindowSpec
+        >>> events = EventProcessor(windows={"active": WindowSpec("24h", "1h")})
+        >>> events.push("message", "ada", at=1_700_000_000)
+        True
+        >>> events.flush()
+        >>> round(events.window("active").estimate("1h", at=1_700_000_000))
+        1
+        >>> events.close()
+        """
+        return self._projections.window(name, community)
+
+    def structures(self) -> dict[str, dict[str, ProjectionStats]]:
+        """Return the accounts of the boards, trends and windows.
+
+        Returns
+        -------
+        dict
+            By ``"boards"``, ``"trends"`` and ``"windows"``, and by name: how many changes could not be made and why the
+            first couldn't, and the number of communities.
+
+        Notes
+        -----
+        O(structures).
+
+        Examples
+        --------
+        >>> from engagehub_core import BoardSpec
+        >>> events = EventProcessor(boards={"week": BoardSpec(half_life="7d")})
+        >>> events.structures()["boards"]["week"].skipped
+        0
+        >>> events.close()
+        """
+        return self._projections.stats()
 
     def stats(self) -> ProcessorStats:
         """Return the account of this moment.
@@ -269,6 +423,7 @@ class EventProcessor(_native.EventProcessor):
             refused=refused,
             dead_lettered=dead + dropped + taken,
             dead_dropped=dropped,
+            skipped=sum(one.skipped for section in self.structures().values() for one in section.values()),
             accepted_per_second=accepted_per_second,
             delivered_per_second=delivered_per_second,
             **counts,

@@ -30,7 +30,7 @@ class ProcessorStats(NamedTuple):
     refused_full, refused_timeout, refused_future : int
         Those for which there was no room, none within `block_timeout`, and those too far ahead of the clock.
     queued : int
-        Accepted, and not yet in a batch that the sink was given: the depth of the queue. Without a sink: not yet applied.
+        Accepted, and not yet in a batch that the sink was given: the depth of the queue. Without a sink: not applied.
     in_flight : int
         In the batch that the sink is working on, or that is to be tried again.
     delivered : int

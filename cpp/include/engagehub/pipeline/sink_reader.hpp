@@ -53,20 +53,18 @@ public:
     // Everything before it was in a batch of which next() has heard that it is done, or was evicted.
     std::uint64_t settled() const noexcept { return settled_.load(std::memory_order_seq_cst); }
 
-    // Makes room by dropping up to `most` of the oldest events that are in no batch. False: a worker is as far behind,
-    // and has to come on first.
+    // Makes room in a full ring by dropping up to `most` of the oldest events that are in no batch. False: a worker is
+    // as far behind, and has to come on first.
     bool evict(std::size_t most) noexcept {
         std::uint64_t position = 0;
         if (!stream_.ring.hold(reader_, position)) return true;
-        if (position > stream_.ring.passed()) {
-            stream_.ring.advance(reader_, position);
-            return false;
-        }
-        const std::size_t count = stream_.ring.readable(position, most);
+        const bool is_full = stream_.ring.pushed() - position >= stream_.ring.capacity();
+        const bool is_last = position <= stream_.ring.passed();
+        const std::size_t count = is_full && is_last ? stream_.ring.readable(position, most) : 0;
         for (std::size_t i = 0; i < count; ++i) stream_.ring[position + i].let_go();
         evicted_.fetch_add(count, std::memory_order_relaxed);  // relaxed: the cursor's store below carries it
         stream_.give_back(reader_, position + count);
-        return true;
+        return is_last;
     }
     std::uint64_t evicted() const noexcept { return evicted_.load(std::memory_order_acquire); }
 
