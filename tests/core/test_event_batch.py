@@ -362,6 +362,20 @@ except ModuleNotFoundError as error:
     assert done.stdout == 'to_arrow needs pyarrow: pip install "engagehub-core[arrow]"\n'
 
 
+def test_errors_show_numbers_beside_a_library_with_its_own_streams():
+    script = """
+import pyarrow  # loads the libstdc++ of the machine, or one of its own, before ours
+from engagehub_core import EventProcessor
+try:
+    EventProcessor(flush_interval=-2.5)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "flush_interval must be more than 0 and at most 86400 seconds, got -2.5\n"
+
+
 def test_a_batch_does_not_bring_pyarrow_along():
     script = """
 import sys
