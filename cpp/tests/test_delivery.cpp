@@ -517,6 +517,11 @@ TEST_CASE("the oldest dead letters leave first, event by event") {
     none.delivery.deliver(batch_of(0, 10));
     CHECK(none.dead().empty());
     CHECK(none.stats().dead_evicted == 1);
+    Batch batch = batch_of(0, 10);
+    const std::weak_ptr<const EventBatch> watched = batch;
+    none.sink->answer = [](const EventBatch&) { return WriteResult{}; };
+    none.delivery.deliver(std::exchange(batch, nullptr));
+    CHECK(watched.expired());
 }
 
 TEST_CASE("dead letters are taken away, oldest first, and stay accounted for") {
