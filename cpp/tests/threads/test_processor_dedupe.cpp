@@ -155,6 +155,34 @@ TEST_CASE("what was refused is not remembered, and the first that finds no room 
     check_sums(processor.stats());
 }
 
+TEST_CASE("what was evicted was accepted, and stays known; a duplicate drops nothing") {
+    auto sink = std::make_shared<Recorder>();
+    auto door = std::make_shared<Door>();
+    sink->before = [door](const Batch&) { door->pass(); };
+    ProcessorConfig config = remembering(1, Overflow::kDropOldest);
+    config.capacity = 4;
+    EventProcessor processor(config, sink);
+    push_with_id(processor, 0);
+    door->wait_for_arrival();
+    for (std::int64_t member = 1; member <= 5; ++member) push_with_id(processor, member);
+    CHECK(processor.stats().evicted == 1);
+    push_with_id(processor, 1);
+    push_with_id(processor, 5);
+    Offers offers(processor);
+    for (const std::int64_t member : {4, 6, 5, 4, 3}) add_with_id(offers, member);  // one is new
+    PushCounts counts;
+    CHECK(processor.push(offers, 0, counts) == PushOutcome::kDone);
+    CHECK(counts.accepted == 1);
+    const ProcessorStats stats = processor.stats();
+    CHECK(stats.evicted == 2);
+    CHECK(stats.duplicate == 6);
+    CHECK(stats.queued == 4);
+    check_sums(stats);
+    door->open();
+    CHECK(flush(processor));
+    CHECK(sink->members() == Members{0, 3, 4, 5, 6});
+}
+
 TEST_CASE("of producers that offer the same ids while they wait for room each id is accepted once") {
     for (const auto overflow : {Overflow::kBlock, Overflow::kDropOldest}) {
         auto sink = std::make_shared<Recorder>();

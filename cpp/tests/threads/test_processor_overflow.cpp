@@ -272,6 +272,49 @@ TEST_CASE("producers that drop the oldest at the same time drop no more than the
     stuck.door->open();
 }
 
+TEST_CASE("drop_oldest waits for a worker that is behind, and drops nothing for it") {
+    for (const bool is_sink_as_far : {false, true}) {
+        CAPTURE(is_sink_as_far);
+        const Stuck stuck;
+        auto all = std::make_shared<RecordedProjection>(false);
+        auto door = std::make_shared<Door>();
+        std::atomic<bool> is_held{false};
+        all->before = [&](std::size_t) {
+            if (is_held) door->pass();
+        };
+        if (!is_sink_as_far) stuck.door->open();
+        EventProcessor processor(small(Overflow::kDropOldest, 8), stuck.sink, {all});
+        stuck.begin(processor);
+        await([&] { return processor.stats().applied == 1; });
+        is_held = true;
+        REQUIRE(push(processor, 1) == PushOutcome::kDone);
+        door->wait_for_arrival();
+        for (std::int64_t i = 2; i <= 8; ++i) REQUIRE(push(processor, i) == PushOutcome::kDone);
+        if (!is_sink_as_far) await([&] { return processor.stats().sink.delivered == 9; });
+
+        int waits = 0;
+        Offers one_more(processor);
+        one_more.add_members(9, 10);
+        PushCounts counts;
+        const auto wait = [&](Deadline, auto&& block) {
+            ++waits;
+            CHECK(processor.stats().evicted == 0);
+            // The last change that the producer could be woken by comes before it sleeps.
+            door->open();
+            await([&] { return processor.stats().applied == 9; });
+            CHECK(block(deadline_after(60)));
+        };
+        CHECK(processor.push(one_more, 0, counts, wait) == PushOutcome::kDone);
+        CHECK(waits == 1);
+        CHECK(processor.stats().evicted == (is_sink_as_far ? 1 : 0));
+        stuck.door->open();
+        CHECK(flush(processor));
+        CHECK(all->members() == numbers(10));
+        CHECK(stuck.sink->members() == (is_sink_as_far ? joined({0}, 2, 10) : numbers(10)));
+        check_sums(processor.stats());
+    }
+}
+
 TEST_CASE("drop_oldest without a sink waits for the structures, which get all") {
     auto all = std::make_shared<RecordedProjection>(false);
     auto door = std::make_shared<Door>();

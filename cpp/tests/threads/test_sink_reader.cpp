@@ -280,6 +280,30 @@ TEST_CASE("dead letters are bounded, and those that are taken away are counted")
     CHECK(dead_of(processor).front() == 85);
 }
 
+TEST_CASE("as much is dropped as makes the room that is wanted, of what every worker has passed") {
+    EventStream stream(8, 2);
+    SinkReader reader(stream, 1, 1000, 3600, "run");
+    push_members(stream, 0, 8);
+    CHECK_FALSE(reader.can_evict());
+    CHECK_FALSE(reader.evict(1));  // a worker needs all of it
+    CHECK(reader.evicted() == 0);
+    stream.give_back(0, 3);
+    CHECK(reader.can_evict());
+    CHECK(reader.evict(2));
+    CHECK(reader.evicted() == 2);
+    CHECK(reader.evict(1));  // another producer has done it already
+    CHECK(reader.evict(2));
+    CHECK(reader.evicted() == 2);
+    CHECK(reader.evict(8));
+    CHECK(reader.evicted() == 3);
+    CHECK_FALSE(reader.evict(8));
+    push_members(stream, 8, 3);
+    CHECK(stream.ring.pushed() == 11);
+    stream.give_back(0, 11);
+    CHECK(reader.evict(100));
+    CHECK(reader.evicted() == 11);
+}
+
 TEST_CASE("dead letters that were asked for are written before the end") {
     auto sink = std::make_shared<Recorder>();
     auto door = std::make_shared<Door>();
