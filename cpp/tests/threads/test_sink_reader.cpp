@@ -280,6 +280,24 @@ TEST_CASE("dead letters are bounded, and those that are taken away are counted")
     CHECK(dead_of(processor).front() == 85);
 }
 
+TEST_CASE("a reader is called though it had looked just before, and waits for more of its batch") {
+    EventStream stream(8, 1);
+    SinkReader reader(stream, 0, 1000, 0.05, "run");
+    push_members(stream, 0, 1);
+    bool is_called = false;
+    const auto called_after_a_look = [&] {
+        if (is_called) return true;
+        is_called = true;
+        stream.gate.wake_all();
+        return false;
+    };
+    Batch batch;
+    CHECK(reader.next(batch, called_after_a_look) == SinkReader::Next::kCalled);
+    is_called = false;
+    CHECK(reader.next(batch, [] { return false; }) == SinkReader::Next::kBatch);
+    CHECK(members_of(batch) == numbers(1));
+}
+
 TEST_CASE("as much is dropped as makes the room that is wanted, of what every worker has passed") {
     EventStream stream(8, 2);
     SinkReader reader(stream, 1, 1000, 3600, "run");

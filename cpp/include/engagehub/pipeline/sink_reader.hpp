@@ -130,8 +130,8 @@ private:
             } else if (is_due) {
                 return Next::kBatch;
             } else {
-                stream_.gate.sleep(reader_, position + worth_it, deadline, pushed, [this] {
-                    return stream_.ring.is_closed() || is_flush_wanted();
+                stream_.gate.sleep(reader_, position + worth_it, deadline, pushed, [&] {
+                    return stream_.ring.is_closed() || is_flush_wanted() || (columns.size() == 0 && is_called());
                 });
             }
         }
