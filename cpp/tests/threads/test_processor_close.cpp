@@ -242,3 +242,42 @@ TEST_CASE("a sink may drop the last reference to its processor: the rest is deli
     await([&] { return all.use_count() == 1; });  // the workers have ended, too
     CHECK(all->members() == numbers(20));
 }
+
+// The leak sanitizer looks whether the memory of the texts is given back.
+TEST_CASE("texts of events that nobody reads any more are let go of") {
+    const std::string text(1000, 'x');
+    auto view = event_by(0);
+    view.data = ItemView::of(std::string_view(text));
+
+    auto sink = std::make_shared<Recorder>();
+    auto door = std::make_shared<Door>();
+    sink->before = [door](const Batch&) { door->pass(); };
+    auto all = std::make_shared<RecordedProjection>(false);
+    ProcessorConfig config = lazy(2);
+    config.capacity = 8;
+    config.overflow = Overflow::kDropOldest;
+    {
+        EventProcessor processor(config, sink, {all});
+        for (int i = 0; i < 50; ++i) CHECK(push(processor, view) == PushOutcome::kDone);  // most are evicted
+        door->wait_for_arrival();
+        await([&] { return processor.stats().applied == 50; });
+        CHECK(processor.stats().evicted > 0);
+        processor.abandon();
+        CHECK(push(processor, view) == PushOutcome::kClosed);
+        door->open();
+        CHECK(processor.wait_ended(deadline_after(60)));
+        CHECK(processor.stats().queued > 0);
+    }
+
+    EventStream stream(4, 3);
+    const auto write = [&](std::size_t, QueuedEvent& slot) noexcept { EventDraft(view, 3).write(slot); };
+    const auto read = [&](std::size_t reader, std::uint64_t from, std::uint64_t to) {
+        for (std::uint64_t position = from; position < to; ++position) stream.ring[position].let_go();
+        stream.give_back(reader, to);
+    };
+    CHECK(stream.push(4, write).count == 4);
+    for (std::size_t reader = 0; reader < 3; ++reader) read(reader, 0, 2);
+    CHECK(stream.push(2, write).count == 2);
+    read(0, 2, 6);
+    read(1, 2, 4);
+}
