@@ -13,7 +13,10 @@ void count(std::size_t size) {
     auto& state = engagehub_tests::allocations;
     if (size > state.largest) state.largest = size;
     state.requested += size;
-    if (state.until_failure == 0) throw std::bad_alloc();
+    if (state.until_failure == 0) {
+        if (state.failures == UINT64_MAX || state.failures-- != 0) throw std::bad_alloc();
+        state.until_failure = state.failures = UINT64_MAX;
+    }
     if (state.until_failure != UINT64_MAX) --state.until_failure;
 }
 

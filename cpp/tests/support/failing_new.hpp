@@ -11,6 +11,7 @@ namespace engagehub_tests {
 
 struct Allocations {
     std::uint64_t until_failure = UINT64_MAX;  // this many succeed, the next one fails
+    std::uint64_t failures = UINT64_MAX;       // so many fail then, and there is memory again
     std::size_t largest = 0;                   // since the test set it to zero
     std::size_t requested = 0;                 // in all, since then
     std::int64_t alive = 0;                    // made less given back

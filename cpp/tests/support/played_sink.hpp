@@ -15,6 +15,7 @@
 
 #include <engagehub/pipeline/batch_sink.hpp>
 #include <engagehub/pipeline/event.hpp>
+#include <engagehub/pipeline/event_batch.hpp>
 #include <engagehub/queue/event_count.hpp>
 
 namespace engagehub_tests {
@@ -24,15 +25,15 @@ using Members = std::vector<std::int64_t>;
 
 // Events whose members are first, first + 1, ...
 inline Batch batch_of(std::int64_t first, std::size_t count) {
-    std::vector<engagehub::EventPtr> events;
+    auto columns = std::make_shared<engagehub::EventColumns>();
     for (std::size_t i = 0; i < count; ++i) {
         engagehub::EventView view;
         view.kind = engagehub::ItemView::of(std::string_view("message"));
         view.community = engagehub::ItemView::of(std::string_view("c"));
         view.member = engagehub::ItemView::of(first + static_cast<std::int64_t>(i));
-        events.push_back(engagehub::EventRecord::make(view));
+        columns->append(view);
     }
-    return std::make_shared<const engagehub::EventBatch>(std::move(events));
+    return std::make_shared<const engagehub::EventBatch>(std::move(columns));
 }
 
 inline Members members_of(const engagehub::EventBatch& batch) {

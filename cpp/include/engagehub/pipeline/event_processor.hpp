@@ -12,11 +12,13 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -146,8 +148,11 @@ public:
         Deadline deadline = kNoDeadline;
         bool is_first_wait = true;
         Backoff backoff;
-        const auto block = [&state](Deadline until) {
-            return state.stream.space.wait(until, [&state] { return state.stream.has_room_or_end(); });
+        const bool drops = state.config.overflow == Overflow::kDropOldest && state.sink;
+        const auto block = [&state, drops](Deadline until) {
+            return state.stream.space.wait(until, [&state, drops] {
+                return state.stream.has_room_or_end() || (drops && state.sink_reader->can_evict());
+            });
         };
         const auto blocked = [&](Deadline until) {
             try {
@@ -163,7 +168,9 @@ public:
             if (status == QueueStatus::kDone) return PushOutcome::kDone;
             if (status == QueueStatus::kClosed) return PushOutcome::kClosed;
             if (state.config.overflow == Overflow::kDropOldest) {
-                if (!state.sink || !state.sink_reader->evict(events.size() - next)) {
+                // Of events that may be duplicates nobody knows yet how much room they need.
+                const std::size_t wanted = state.identities ? 1 : events.size() - next;
+                if (!drops || !state.sink_reader->evict(wanted)) {
                     blocked(kNoDeadline);  // for a worker, which never waits for anybody
                 } else {
                     backoff.pause();

@@ -19,6 +19,15 @@ namespace engagehub {
 class EventStream {
 public:
     EventStream(std::size_t capacity, std::size_t readers) : ring(capacity, readers), gate(readers) {}
+    EventStream(const EventStream&) = delete;
+    EventStream& operator=(const EventStream&) = delete;
+    // What was left unread is let go of, for each that has not read it.
+    ~EventStream() {
+        for (std::size_t reader = 0; reader < ring.readers(); ++reader) {
+            for (std::uint64_t position = ring.position(reader); ring.readable(position, 1) != 0; ++position)
+                ring[position].let_go();
+        }
+    }
 
     template <class Write>
     QueueClaim push(std::size_t count, Write&& write) noexcept {

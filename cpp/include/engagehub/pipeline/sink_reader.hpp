@@ -53,19 +53,27 @@ public:
     // Everything before it was in a batch of which next() has heard that it is done, or was evicted.
     std::uint64_t settled() const noexcept { return settled_.load(std::memory_order_seq_cst); }
 
-    // Makes room in a full ring by dropping up to `most` of the oldest events that are in no batch. False: a worker is
-    // as far behind, and has to come on first.
-    bool evict(std::size_t most) noexcept {
+    // Drops so many of the oldest events that are in no batch that `wanted` more have room, as far as that takes events
+    // that no worker needs. False: a worker is as far behind, and has to come on first.
+    bool evict(std::size_t wanted) noexcept {
         std::uint64_t position = 0;
         if (!stream_.ring.hold(reader_, position)) return true;
-        const bool is_full = stream_.ring.pushed() - position >= stream_.ring.capacity();
-        const bool is_last = position <= stream_.ring.passed();
-        const std::size_t count = is_full && is_last ? stream_.ring.readable(position, most) : 0;
+        const std::uint64_t droppable = passed_by_workers(position);
+        if (droppable == 0) {
+            stream_.ring.advance(reader_, position);
+            return false;
+        }
+        // Where another producer was quicker there is room already.
+        const std::uint64_t room = stream_.ring.capacity() - (stream_.ring.pushed() - position);
+        const std::uint64_t most = std::min<std::uint64_t>(droppable, wanted > room ? wanted - room : 0);
+        const std::size_t count = stream_.ring.readable(position, static_cast<std::size_t>(most));
         for (std::size_t i = 0; i < count; ++i) stream_.ring[position + i].let_go();
-        evicted_.fetch_add(count, std::memory_order_relaxed);  // relaxed: the cursor's store below carries it
+        // Release: whoever sees the count sees that the events were accepted.
+        evicted_.fetch_add(count, std::memory_order_release);
         stream_.give_back(reader_, position + count);
-        return is_last;
+        return true;
     }
+    bool can_evict() const noexcept { return passed_by_workers(stream_.ring.position(reader_)) != 0; }
     std::uint64_t evicted() const noexcept { return evicted_.load(std::memory_order_acquire); }
 
     const LagMark& lag() const noexcept { return lag_; }
@@ -122,11 +130,20 @@ private:
             } else if (is_due) {
                 return Next::kBatch;
             } else {
-                stream_.gate.sleep(reader_, position + worth_it, deadline, pushed, [this] {
-                    return stream_.ring.is_closed() || is_flush_wanted();
+                stream_.gate.sleep(reader_, position + worth_it, deadline, pushed, [&] {
+                    return stream_.ring.is_closed() || is_flush_wanted() || (columns.size() == 0 && is_called());
                 });
             }
         }
+    }
+
+    // How many events from the position on no other reader needs.
+    std::uint64_t passed_by_workers(std::uint64_t position) const noexcept {
+        std::uint64_t end = stream_.ring.pushed();
+        for (std::size_t i = 0; i < stream_.ring.readers(); ++i) {
+            if (i != reader_) end = std::min(end, stream_.ring.position(i));
+        }
+        return end > position ? end - position : 0;
     }
 
     bool is_flush_wanted() const noexcept { return stream_.flush_wanted() > settled(); }
