@@ -440,8 +440,8 @@ id : int or str, optional
 value : float, default 1.0
     How much of it.
 data : str or JSON, optional
-    Anything else: text as it is, or an object of JSON (a dictionary, a list, a number, a bool) that becomes its text now,
-    without spaces.
+    Anything else: text as it is, or an object of JSON (a dictionary, a list, a number, a bool) that becomes its text
+    now, without spaces.
 
 Returns
 -------
