@@ -23,6 +23,7 @@ _MODULES = {
     "native": "yardsticks",
     "redis": "redis_server",
     "rhll": "rhll_package",
+    "simple_queue": "simple_queue",
     "sorted_list": "sorted_list",
 }
 NAMES = tuple(_MODULES)

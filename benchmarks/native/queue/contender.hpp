@@ -145,5 +145,6 @@ using Contenders = std::vector<std::unique_ptr<Contender>>;
 inline constexpr std::size_t kCapacity = 16'384;
 
 void add_yardsticks(Contenders& contenders);
+void add_ours(Contenders& contenders);
 
 }  // namespace bench

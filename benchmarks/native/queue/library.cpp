@@ -11,6 +11,7 @@ const bench::Contenders& contenders() {
     static const bench::Contenders all = [] {
         bench::Contenders made;
         bench::add_yardsticks(made);
+        bench::add_ours(made);
         return made;
     }();
     return all;
