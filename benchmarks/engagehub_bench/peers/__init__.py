@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "Peer", "peer", "present"]
 
 _MODULES = {
+    "bare_sqlite": "bare_sqlite",
     "bounter": "bounter_package",
     "counter": "python_counter",
     "datasketches": "data_sketches",
