@@ -63,3 +63,13 @@ class Plan:
     def transferred(self) -> int:
         """How many items threads in C++ hand over at a time."""
         return 100_000 if self.quick else 500_000
+
+    @property
+    def pushed(self) -> int:
+        """How many events a timed loop pushes."""
+        return 10_000 if self.quick else 100_000
+
+    @property
+    def stored(self) -> int:
+        """How many events a database takes."""
+        return 5_000 if self.quick else 50_000

@@ -49,6 +49,8 @@ class Contestant:
         The same loop without the operation; its time is subtracted.
     prepare : callable
         Runs before each run, not timed.
+    warm_up : callable
+        Runs after the calibrating loop, which fills the caches with objects of its own, and isn't timed either.
     """
 
     name: str
@@ -56,6 +58,7 @@ class Contestant:
     count: int
     empty: Callable[[], object] = _nothing
     prepare: Callable[[], object] = _nothing
+    warm_up: Callable[[], object] = _nothing
 
 
 @dataclass
@@ -129,6 +132,7 @@ def interleaved(
                 contestant, result = contestants[which], results[which]
                 contestant.prepare()
                 calibration = calibrate()
+                contestant.warm_up()
                 overhead = _timed(contestant.empty, contestant.count, clock)
                 raw = _timed(contestant.run, contestant.count, clock)
                 if repeat >= 0:

@@ -14,7 +14,7 @@ __all__ = ["SUMMARY", "BareSqlite", "missing", "version"]
 SUMMARY = "sqlite3, executemany of ready rows"
 
 #: Of one community: id, kind, member, channel, microseconds, value and data.
-Rows = list[tuple[int, str, int, int, int, float, None]]
+Rows = list[tuple[int, str, int | str, int | str, int, float, None]]
 
 _TABLE = (
     "CREATE TABLE events (seq INTEGER PRIMARY KEY, community INTEGER NOT NULL, id NOT NULL, kind TEXT NOT NULL,"
