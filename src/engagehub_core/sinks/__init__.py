@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from engagehub_core.processor import EventBatch
+    from engagehub_core.sinks.sqlite import SqliteSink
 
-__all__ = ["NullSink", "Sink", "WriteResult"]
+__all__ = ["NullSink", "Sink", "SqliteSink", "WriteResult"]
+
+
+def __getattr__(name: str) -> object:
+    # Whoever stores nothing in SQLite doesn't pay for its import.
+    if name != "SqliteSink":
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from engagehub_core.sinks.sqlite import SqliteSink  # noqa: PLC0415
+
+    return SqliteSink
 
 
 class WriteResult(NamedTuple):

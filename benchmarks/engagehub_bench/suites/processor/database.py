@@ -13,7 +13,7 @@ from engagehub_bench.rows import Case, Row, absent, against
 from engagehub_bench.scale import HASH_LOOP, contestants, proven
 from engagehub_bench.timing import Contestant, interleaved
 from engagehub_core import EventProcessor
-from engagehub_core.sinks.sqlite import SqliteSink
+from engagehub_core.sinks import SqliteSink
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
