@@ -73,3 +73,8 @@ class Plan:
     def stored(self) -> int:
         """How many events a database takes."""
         return 5_000 if self.quick else 50_000
+
+    @property
+    def streamed(self) -> int:
+        """How many events go into sketches in a repeat."""
+        return 50_000 if self.quick else 1_000_000

@@ -1,4 +1,4 @@
-"""Events on their way: calls that hand them over, and a database that takes them."""
+"""Events on their way: calls that hand them over, sketches and a database that take them, queries that show them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from engagehub_bench.events import Names
 from engagehub_bench.rows import Planned
-from engagehub_bench.suites.processor import database, pushes
+from engagehub_bench.suites.processor import database, lag, pushes, structures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["SUMMARY", "planned"]
 
-SUMMARY = "pushes of events, and the SQLite sink"
+SUMMARY = "pushes of events, their way into sketches, the SQLite sink and lag"
 
 
 def planned(plan: Plan) -> Iterator[Planned]:
     """Yield the work, in the order in which it is done."""
     for names in get_args(Names):
         yield Planned(f"push, {names}", partial(pushes.cases, plan, names))
+    yield Planned("into sketches", partial(structures.cases, plan))
     yield Planned("SqliteSink", partial(database.cases, plan))
+    yield Planned("lag", partial(lag.cases, plan))

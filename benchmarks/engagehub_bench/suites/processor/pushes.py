@@ -9,7 +9,7 @@ import gc
 from functools import partial
 from statistics import median
 from time import perf_counter_ns
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engagehub_bench.calibration import put_ns
 from engagehub_bench.events import KIND, Events, Names
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from engagehub_bench.plan import Plan
     from engagehub_core import Event
 
-__all__ = ["NOOP", "OURS", "QUEUE", "Call", "Noop", "Push", "Put", "cases"]
+__all__ = ["CHECKED", "NOOP", "OURS", "QUEUE", "Call", "Noop", "Push", "Put", "cases"]
 
 OURS, QUEUE, NOOP = "EventProcessor.push", "SimpleQueue.put of a tuple", "no-op"
+CHECKED = f"{OURS}, ids are checked"
 #: How many times the no-op a push may cost.
 _TIMES_NOOP: dict[Names, float] = {"int": 2.5, "str": 5.0, "new str": 10.0}
 _TIMES_QUEUE = 0.7
@@ -38,8 +39,9 @@ _TIMES_MEDIAN = 5.0
 class Call:
     """A contender: a call that takes the events of a repeat one by one."""
 
-    def __init__(self, names: Names, plan: Plan) -> None:
+    def __init__(self, names: Names, plan: Plan, *, with_ids: bool) -> None:
         self.events = Events(names, plan.pushed, plan.seed)
+        self.with_ids = with_ids
 
     def prepare(self) -> None:
         """Make new events, and room for them."""
@@ -52,12 +54,25 @@ class Call:
     def empty(self) -> None:
         """Do the same without the call."""
         events = self.events
+        if self.with_ids:
+            columns = (events.members, events.channels, events.instants, events.ids)
+            for _member, _channel, _at, _id in zip(*columns, strict=True):
+                pass
+            return
         for _member, _channel, _at in zip(events.members, events.channels, events.instants, strict=True):
             pass
 
     def is_correct(self) -> bool:
         """Return whether the events of the newest repeat arrived."""
         raise NotImplementedError
+
+
+def call_each_with_id(call: Callable[..., object], events: Events) -> None:
+    """Call with one event after the other, and what makes it one of a kind."""
+    kind = KIND
+    columns = (events.members, events.channels, events.instants, events.ids)
+    for member, channel, at, identity in zip(*columns, strict=True):
+        call(kind, member, channel, at=at, id=identity)
 
 
 def call_each(call: Callable[..., object], events: Events) -> None:
@@ -68,11 +83,21 @@ def call_each(call: Callable[..., object], events: Events) -> None:
 
 
 class Push(Call):
-    """Pushes into a processor without a sink, whose ring is empty at first and at most half full in the end."""
+    """Pushes into a processor without a sink, whose ring is empty at first and at most half full in the end.
 
-    def __init__(self, names: Names, plan: Plan) -> None:
-        super().__init__(names, plan)
-        self.processor = EventProcessor(capacity=2 * plan.pushed)
+    Parameters
+    ----------
+    checked : bool
+        Whether ids are looked for among those of the last 24 hours.
+    """
+
+    def __init__(self, names: Names, plan: Plan, *, with_ids: bool, checked: bool) -> None:
+        super().__init__(names, plan, with_ids=with_ids)
+        self._checked = checked
+        capacity = 2 * plan.pushed
+        self.processor = (
+            EventProcessor(capacity=capacity) if checked else EventProcessor(capacity=capacity, dedupe_horizon=None)
+        )
         self.pushed = 0
 
     def prepare(self) -> None:
@@ -83,18 +108,27 @@ class Push(Call):
 
     def run(self) -> None:
         """See :class:`Call`."""
-        call_each(self.processor.push, self.events)
+        (call_each_with_id if self.with_ids else call_each)(self.processor.push, self.events)
 
     def is_correct(self) -> bool:
-        """Return whether every push was accepted, and a sink gets the very events of this repeat."""
+        """Return whether all was accepted, a sink gets the very events, and known ids are known where they must be."""
         stats = self.processor.stats()
         if (stats.offered, stats.accepted) != (self.pushed, self.pushed):
             return False
         found: list[Event] = []
-        with EventProcessor(found.extend) as processor:
-            call_each(processor.push, self.events)
-        rows = [(event.kind, event.member, event.channel, round(event.at * 1e6), event.value) for event in found]
-        return rows == [row[1:6] for row in self.events.rows()]
+        with EventProcessor(found.extend, capacity=2 * self.events.size) as processor:
+            call_each_with_id(processor.push, self.events)
+        rows = [
+            (event.id, event.kind, event.member, event.channel, round(event.at * 1e6), event.value) for event in found
+        ]
+        return rows == [row[:6] for row in self.events.rows()] and (not self.with_ids or self._knows_ids())
+
+    def _knows_ids(self) -> bool:
+        self.processor.flush()
+        self.run()  # the newest events once more
+        stats = self.processor.stats()
+        self.pushed += self.events.size
+        return stats.offered == self.pushed and stats.duplicate == (self.events.size if self._checked else 0)
 
 
 class Put(Call):
@@ -103,20 +137,24 @@ class Put(Call):
     def prepare(self) -> None:
         """See :class:`Call`."""
         super().prepare()
-        self.queue = SimpleQueue[tuple[str, int | str, int | str, float]]()
+        self.queue = SimpleQueue[tuple[Any, ...]]()
 
     def run(self) -> None:
         """See :class:`Call`."""
         put, kind, events = self.queue.put, KIND, self.events
+        if self.with_ids:
+            columns = (events.members, events.channels, events.instants, events.ids)
+            for member, channel, at, identity in zip(*columns, strict=True):
+                put((kind, member, channel, at, identity))
+            return
         for member, channel, at in zip(events.members, events.channels, events.instants, strict=True):
             put((kind, member, channel, at))
 
     def is_correct(self) -> bool:
         """See :class:`Call`."""
         found = [self.queue.get() for _ in range(self.queue.qsize())]
-        return [(kind, member, channel, round(at * 1e6)) for kind, member, channel, at in found] == [
-            row[1:5] for row in self.events.rows()
-        ]
+        rows = [(*row[1:5], *row[: int(self.with_ids)]) for row in self.events.rows()]
+        return [(*event[:3], round(event[3] * 1e6), *event[4:]) for event in found] == rows
 
 
 class Noop(Call):
@@ -124,21 +162,30 @@ class Noop(Call):
 
     def run(self) -> None:
         """See :class:`Call`."""
-        call_each(call_noop.noop(), self.events)
+        (call_each_with_id if self.with_ids else call_each)(call_noop.noop(), self.events)
 
     def is_correct(self) -> bool:
         """See :class:`Call`."""
-        return call_noop.last() == (*self.events.rows()[-1][1:5], 0)
+        row = self.events.rows()[-1]
+        return call_noop.last() == (*row[1:5], row[0] if self.with_ids else 0)
 
 
 def cases(plan: Plan, names: Names) -> Iterator[Case]:
-    """Yield the case of loops and the case of single calls."""
-    push = Push(names, plan)
-    contenders: dict[str, Call] = {OURS: push}
+    """Yield the cases of loops, without and with ids, and the case of single calls."""
+    for with_ids in (False, True):
+        yield _loops(plan, names, with_ids=with_ids)
+    yield _single_calls(plan, names)
+
+
+def _loops(plan: Plan, names: Names, *, with_ids: bool) -> Case:
+    ours = {OURS: Push(names, plan, with_ids=with_ids, checked=False)}
+    if with_ids:
+        ours[CHECKED] = Push(names, plan, with_ids=True, checked=True)
+    contenders: dict[str, Call] = {**ours}
     if "simple_queue" in plan.peers:
-        contenders[QUEUE] = Put(names, plan)
+        contenders[QUEUE] = Put(names, plan, with_ids=with_ids)
     if "native" in plan.peers and call_noop.missing() is None:
-        contenders[NOOP] = Noop(names, plan)
+        contenders[NOOP] = Noop(names, plan, with_ids=with_ids)
     race = [
         # Whoever pushes has just made the event, so that its objects are in a cache.
         Contestant(name, partial(_run, each), each.events.size, each.empty, each.prepare, warm_up=each.empty)
@@ -150,13 +197,14 @@ def cases(plan: Plan, names: Names) -> Iterator[Case]:
         for (name, each), result in zip(contenders.items(), timed, strict=True)
     }
     queue, noop = (rows.setdefault(name, absent(name)) for name in (QUEUE, NOOP))
-    ours = rows[OURS]
-    if names == "int":
-        ours.claims.append(against(f"at most {_TIMES_QUEUE:g} × {QUEUE}", ours, queue, at_most=_TIMES_QUEUE))
     most = _TIMES_NOOP[names]
-    ours.claims.append(against(f"at most {most:g} × {NOOP}", ours, noop, at_most=most))
-    yield Case(f"processor/push/{names}", None, "ns", list(rows.values()))
-    yield _single_calls(plan, names, push)
+    for name, push in ours.items():
+        push.processor.close()
+        row = rows[name]
+        if names == "int":
+            row.claims.append(against(f"at most {_TIMES_QUEUE:g} × {QUEUE}", row, queue, at_most=_TIMES_QUEUE))
+        row.claims.append(against(f"at most {most:g} × {NOOP}", row, noop, at_most=most))
+    return Case(f"processor/push/{names}{', with ids' if with_ids else ''}", None, "ns", list(rows.values()))
 
 
 def _run(call: Call) -> None:
@@ -167,7 +215,8 @@ def _run(call: Call) -> None:
         gc.disable()
 
 
-def _single_calls(plan: Plan, names: Names, push: Push) -> Case:
+def _single_calls(plan: Plan, names: Names) -> Case:
+    push = Push(names, plan, with_ids=False, checked=True)  # as it is made without a word about it
     row = Row(OURS)
     every: list[float] = []
     tails = []

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["cases"]
 
 _THREADS = 2
+#: Runs of a repeat, the quickest of which counts: who takes the core of one thread holds up all that wait for it.
+_TRIES = 5
 
 
 def cases(plan: Plan) -> Iterator[Case]:
@@ -35,14 +37,16 @@ def cases(plan: Plan) -> Iterator[Case]:
         for repeat in range(-1, plan.repeats):
             for name, (put, get) in calls.items():
                 calibration = put_ns()
-                taken: list[list[int]] = [[0] * count for _ in work]
-                loops = [partial(call_each, put, items) for items in work]
-                seconds = seconds_together([*loops, *(partial(_take_each, get, items) for items in taken)])
-                row = rows[name]
-                row.correct = bool(row.correct) and sorted([*taken[0], *taken[1]]) == [*range(_THREADS * count)]
+                row, tries = rows[name], []
+                for _ in range(_TRIES):
+                    taken: list[list[int]] = [[0] * count for _ in work]
+                    loops = [partial(call_each, put, items) for items in work]
+                    tries.append(seconds_together([*loops, *(partial(_take_each, get, items) for items in taken)]))
+                    is_correct = sorted([*taken[0], *taken[1]]) == [*range(_THREADS * count)]
+                    row.correct = bool(row.correct) and is_correct
                 if repeat >= 0:
                     row.calibration.append(calibration)
-                    row.samples.append(seconds * 1e9 / (_THREADS * count))
+                    row.samples.append(min(tries) * 1e9 / (_THREADS * count))
     peer = rows.setdefault("SimpleQueue", absent("SimpleQueue"))
     rows["MpmcQueue"].claims.append(against("no slower than SimpleQueue", rows["MpmcQueue"], peer, at_most=1))
     yield Case("queue/2 producers, 2 consumers", None, "ns", list(rows.values()))
