@@ -98,6 +98,14 @@ public:
         return event;
     }
 
+    bool has_ids() const noexcept {
+        if (common_.id.kind != engagehub::ItemKind::kNone) return true;
+        for (std::size_t i = 0; i < varying_count_; ++i) {
+            if (varying_[i].field == &engagehub::EventView::id) return true;
+        }
+        return false;
+    }
+
     // Whether the fields of all events have as many bytes as those of the first.
     bool are_rows_alike() const noexcept {
         for (std::size_t i = 0; i < varying_count_; ++i) {

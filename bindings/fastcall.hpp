@@ -28,16 +28,23 @@ PyObject* call(Body&& body) {
     }
 }
 
+// What self_of() gives for an instance of a class with several C++ bases, and for one without an object.
+inline void* rare_self(PyObject* self, const std::type_info& type) {
+    auto* instance = reinterpret_cast<py::detail::instance*>(self);
+    void* value = instance->simple_layout
+        ? nullptr
+        : instance->get_value_and_holder(py::detail::get_type_info(type, true)).value_ptr();
+    if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
+    return value;
+}
+
 // The C++ object of an instance, or TypeError when __init__ was never called. (pybind11 itself would hand out memory
 // that no constructor has seen.) REQUIRES: self is an instance of T's class, as a method descriptor makes sure.
 template <class T>
 T& self_of(PyObject* self) {
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
-    void* value = instance->simple_layout
-        ? instance->simple_value_holder[0]
-        : instance->get_value_and_holder(py::detail::get_type_info(typeid(T), true)).value_ptr();
-    if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
-    return *static_cast<T*>(value);
+    void* value = instance->simple_layout ? instance->simple_value_holder[0] : nullptr;
+    return *static_cast<T*>(value != nullptr ? value : rare_self(self, typeid(T)));
 }
 
 template <class T>

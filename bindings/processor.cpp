@@ -43,6 +43,7 @@ public:
     explicit OneEvent(EventDraft& draft) : draft_(draft) {}
     std::size_t size() const noexcept { return 1; }
     void write(std::size_t /*i*/, QueuedEvent& slot) noexcept { draft_.write(slot); }
+    bool has_ids() const noexcept { return draft_.view().id.kind != engagehub::ItemKind::kNone; }
     std::optional<Identity> identity(std::size_t /*i*/) const noexcept { return identity_of(draft_.view()); }
 
 private:
@@ -52,7 +53,7 @@ private:
 // Those that fit into a slot are made when they are written; the others before, since they need memory.
 class ManyEvents {
 public:
-    ManyEvents(const EventColumnsGiven& columns, std::size_t readers) : columns_(columns), readers_(readers) {
+    ManyEvents(const EventColumnsGiven& columns, std::size_t readers) : columns_(columns) {
         if (columns.size() == 0) return;
         if (columns.are_rows_alike() && EventDraft::fits(EventDraft::bytes_of(columns[0]))) return;
         for (std::size_t i = 0; i < columns.size(); ++i) {
@@ -67,10 +68,10 @@ public:
         if (next_long_ < long_.size() && long_[next_long_].row == i) {
             long_[next_long_].draft.write(slot);
         } else {
-            const EventView event = columns_[i];
-            EventDraft(event, readers_).write(slot);
+            EventDraft::write(columns_[i], slot);
         }
     }
+    bool has_ids() const noexcept { return columns_.has_ids(); }
     std::optional<Identity> identity(std::size_t i) const noexcept { return identity_of(columns_[i]); }
 
 private:
@@ -83,7 +84,6 @@ private:
     };
 
     const EventColumnsGiven& columns_;
-    std::size_t readers_;
     std::deque<Long> long_;
     std::size_t next_long_ = 0;  // events are written in order
 };
@@ -169,11 +169,15 @@ std::int64_t Processor::instant(py::handle at) {
     return given;
 }
 
-std::int64_t Processor::acceptance_instant() { return core().checks_identities() ? clock_.lately() : 0; }
+// Of events whose ids are to be remembered.
+template <class Events>
+std::int64_t Processor::acceptance_instant(const Events& events) {
+    return events.has_ids() && core().checks_identities() ? clock_.lately() : 0;
+}
 
 template <class Events>
 PushOutcome Processor::push_all(Events& events, PushCounts& counts) {
-    const std::int64_t now = acceptance_instant();
+    const std::int64_t now = acceptance_instant(events);
     const Waiter waiter{core().config().overflow != engagehub::Overflow::kBlock};
     const PushOutcome outcome = core().push(events, now, counts, waiter);
     if (outcome == PushOutcome::kRefused) refused(events.size() - counts.accepted - counts.duplicate);
@@ -202,7 +206,7 @@ py::object Processor::offer(const EventView& event) {
     EventDraft draft(event, core().readers());
     OneEvent events(draft);
     PushCounts counts;
-    const std::int64_t now = acceptance_instant();
+    const std::int64_t now = acceptance_instant(events);
     switch (core().try_push(events, now, counts)) {
         case PushOutcome::kDone: return py::bool_(counts.accepted != 0);
         case PushOutcome::kClosed: errors::raise("Closed", "the event processor is closed");

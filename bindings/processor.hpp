@@ -82,7 +82,8 @@ public:
 private:
     template <class Events>
     engagehub::PushOutcome push_all(Events& events, engagehub::PushCounts& counts);
-    std::int64_t acceptance_instant();
+    template <class Events>
+    std::int64_t acceptance_instant(const Events& events);
     void refused(std::size_t count);
     std::string text_of_trouble();
 

@@ -380,6 +380,11 @@ TEST_CASE("what was set aside before a wait is known during it") {
         if (batch.size() == 1 && batch[0].member.number == 2 && is_down) throw TransientError("later");
         throw std::runtime_error("bad");
     };
+    rig.sink->answer = [&, answer = rig.sink->answer](const EventBatch& batch) {
+        // The wait is over, and so is its reason.
+        CHECK(rig.stats().retry_error == (batch[0].member.number == 2 && !is_down && batch.size() == 1 ? "later" : ""));
+        return answer(batch);
+    };
     rig.time.state->on_wait = [&] {
         CHECK(rig.dead() == Members{0, 1});
         CHECK(rig.stats().in_flight == 6);
@@ -512,6 +517,11 @@ TEST_CASE("the oldest dead letters leave first, event by event") {
     none.delivery.deliver(batch_of(0, 10));
     CHECK(none.dead().empty());
     CHECK(none.stats().dead_evicted == 1);
+    Batch batch = batch_of(0, 10);
+    const std::weak_ptr<const EventBatch> watched = batch;
+    none.sink->answer = [](const EventBatch&) { return WriteResult{}; };
+    none.delivery.deliver(std::exchange(batch, nullptr));
+    CHECK(watched.expired());
 }
 
 TEST_CASE("dead letters are taken away, oldest first, and stay accounted for") {
@@ -681,7 +691,9 @@ TEST_CASE("stop_retrying tries at once and then until its deadline") {
     CHECK(rig.delivery.deliver(batch_of(0, 7)) == 0);
     CHECK(rig.time.state->now == began + seconds(2));
     CHECK(rig.sink->writes > 4);
+    CHECK(rig.time.state->waits[1] > 0.05 - 1e-9);  // the second wait, not the rest of the first
     const DeliveryStats stats = rig.stats();
+    CHECK(stats.retry_error.empty());
     CHECK(stats.returned == 7);
     CHECK(stats.in_flight == 0);
     CHECK(stats.dead == 0);

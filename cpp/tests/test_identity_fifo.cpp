@@ -73,6 +73,7 @@ TEST_CASE("an identity fifo holds what a list holds") {
                 model.erase(model.begin(), model.begin() + static_cast<std::ptrdiff_t>(leaving));
                 REQUIRE(fifo.size() == model.size());
                 REQUIRE(fifo.end() - fifo.begin() == model.size());
+                if (i % 100 == 0) REQUIRE_NOTHROW(fifo.check());
                 if (random() % 5'000 == 0) {
                     fifo.clear();
                     model.clear();

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import operator
 import pickle
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from hypothesis import strategies as st
 from engagehub_core import Event, EventBatch, EventProcessor
 
 AT = 1_700_000_000
+METHODS = ("columns", "to_dicts", "to_arrow", "__arrow_c_schema__", "__arrow_c_array__", "__arrow_c_stream__")
 
 
 def batch_of(columns):
@@ -180,6 +182,16 @@ def test_a_batch_may_be_read_by_many_threads_at_once():
     for thread in threads:
         thread.join()
     assert right == [True] * 60
+
+
+@pytest.mark.parametrize(
+    "call",
+    [len, list, repr, *(operator.methodcaller(name) for name in METHODS)],
+    ids=["len", "list", "repr", *METHODS],
+)
+def test_a_batch_that_the_processor_did_not_make_is_none(call):
+    with pytest.raises(TypeError, match="__init__"):
+        call(EventBatch.__new__(EventBatch))
 
 
 # ---- columns ---------------------------------------------------------------------------------------------------------
@@ -360,6 +372,20 @@ except ModuleNotFoundError as error:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout == 'to_arrow needs pyarrow: pip install "engagehub-core[arrow]"\n'
+
+
+def test_errors_show_numbers_beside_a_library_with_its_own_streams():
+    script = """
+import pyarrow  # loads the libstdc++ of the machine, or one of its own, before ours
+from engagehub_core import EventProcessor
+try:
+    EventProcessor(flush_interval=-2.5)
+except ValueError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "flush_interval must be more than 0 and at most 86400 seconds, got -2.5\n"
 
 
 def test_a_batch_does_not_bring_pyarrow_along():

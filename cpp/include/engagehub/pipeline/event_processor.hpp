@@ -135,10 +135,10 @@ public:
 
     // Offers events in order, up to the first that finds no room: that one and all behind it are refused. `counts` is
     // right also when wait throws. Events have size(); write(i, QueuedEvent&), once for each that is accepted, and it
-    // must not throw; and identity(i), an optional Identity. now: microseconds, for the memory of identities.
-    // wait(deadline, block) must call block(deadline) as often as it likes, with deadlines of its choice that are not
-    // after the one it is given, until it returns true or that is past; what wait throws leaves push, and the events
-    // count as refused.
+    // must not throw; has_ids(), whether any has one; and identity(i), an optional Identity. now: microseconds, for the
+    // memory of identities. wait(deadline, block) must call block(deadline) as often as it likes, with deadlines of its
+    // choice that are not after the one it is given, until it returns true or that is past; what wait throws leaves
+    // push, and the events count as refused.
     template <class Events, class Wait>
     PushOutcome push(Events& events, std::int64_t now, PushCounts& counts, Wait&& wait) {
         State& state = *state_;
@@ -163,8 +163,7 @@ public:
             }
         };
         for (;;) {
-            const QueueStatus status =
-                state.identities ? offer_new(events, next, now, counts) : offer(events, next, counts);
+            const QueueStatus status = offer(events, next, now, counts);
             if (status == QueueStatus::kDone) return PushOutcome::kDone;
             if (status == QueueStatus::kClosed) return PushOutcome::kClosed;
             if (state.config.overflow == Overflow::kDropOldest) {
@@ -202,7 +201,7 @@ public:
     PushOutcome try_push(Events& events, std::int64_t now, PushCounts& counts) {
         counts = {};
         std::size_t next = 0;
-        switch (state_->identities ? offer_new(events, next, now, counts) : offer(events, next, counts)) {
+        switch (offer(events, next, now, counts)) {
             case QueueStatus::kDone: return PushOutcome::kDone;
             case QueueStatus::kClosed: return PushOutcome::kClosed;
             default: return PushOutcome::kRefused;
@@ -389,38 +388,90 @@ private:
             std::to_string(value));
     }
 
-    // The events from `next` on that there is room for.
+    // The events from `next` on, up to the first that there is no room for.
     template <class Events>
-    QueueStatus offer(Events& events, std::size_t& next, PushCounts& counts) {
+    QueueStatus offer(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
+        if (state_->identities && events.has_ids()) return offer_new(events, next, now, counts);
         const QueueClaim claim = state_->stream.push(
             events.size() - next, [&](std::size_t i, QueuedEvent& slot) noexcept { events.write(next + i, slot); });
         next += claim.count;
         counts.accepted += claim.count;
         return claim.status;
     }
-    // Those of them that are new, one by one: an event that there is no room for must not be remembered.
+    // Those of them that are new. An event that there is no room for must not be remembered, so the ring is asked while
+    // the memory is locked.
     template <class Events>
     QueueStatus offer_new(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
-        for (; next < events.size(); ++next) {
-            QueueStatus status = QueueStatus::kDone;
-            const auto accept = [&]() noexcept {
-                status =
-                    state_->stream.push(1, [&](std::size_t, QueuedEvent& slot) noexcept { events.write(next, slot); })
-                        .status;
-                return status == QueueStatus::kDone;
-            };
+        QueueStatus status = QueueStatus::kDone;
+        while (next < events.size() && status == QueueStatus::kDone) {
             const std::optional<Identity> identity = events.identity(next);
             if (!identity) {
-                accept();
-            } else if (state_->identities->check(*identity, now, accept) == IdentityMemory::Outcome::kDuplicate) {
-                ++counts.duplicate;
-                state_->duplicate.fetch_add(1, std::memory_order_relaxed);  // relaxed: orders nothing
-                continue;
+                status = offer_one(events, next);
+                if (status == QueueStatus::kDone) settle(IdentityMemory::Outcome::kAccepted, next, counts);
+            } else if (next + 1 == events.size()) {
+                const auto accept = [&]() noexcept {
+                    status = offer_one(events, next);
+                    return status == QueueStatus::kDone;
+                };
+                const IdentityMemory::Outcome outcome = state_->identities->check(*identity, now, accept);
+                if (status == QueueStatus::kDone) settle(outcome, next, counts);
+            } else {
+                status = offer_new_block(events, next, now, counts);
             }
-            if (status != QueueStatus::kDone) return status;
+        }
+        return status;
+    }
+    template <class Events>
+    QueueStatus offer_one(Events& events, std::size_t row) noexcept {
+        return state_->stream.push(1, [&](std::size_t, QueuedEvent& slot) noexcept { events.write(row, slot); }).status;
+    }
+    // Of neighbours that all have an id.
+    template <class Events>
+    QueueStatus offer_new_block(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
+        using Outcome = IdentityMemory::Outcome;
+        constexpr std::size_t kBlock = IdentityMemory::kBlock;
+        std::array<Identity, kBlock> identities;
+        std::array<Outcome, kBlock> outcomes;
+        std::array<std::size_t, kBlock> rows;
+        const std::size_t first_row = next;
+        std::size_t count = 0;
+        while (count != kBlock && first_row + count < events.size()) {
+            const std::optional<Identity> identity = events.identity(first_row + count);
+            if (!identity) break;
+            identities[count++] = *identity;
+        }
+        QueueStatus status = QueueStatus::kDone;
+        const auto accept = [&](std::size_t first, std::size_t last) noexcept -> std::size_t {
+            std::size_t fresh = 0;
+            for (std::size_t i = first; i < last; ++i) {
+                if (outcomes[i] == Outcome::kAccepted) rows[fresh++] = first_row + i;
+            }
+            const QueueClaim claim = state_->stream.push(
+                fresh, [&](std::size_t i, QueuedEvent& slot) noexcept { events.write(rows[i], slot); });
+            status = claim.status;
+            return claim.count;
+        };
+        std::size_t settled = 0;
+        const auto settle_all = [&] {
+            for (std::size_t i = 0; i < settled; ++i) settle(outcomes[i], next, counts);
+        };
+        try {
+            state_->identities->check_many(identities.data(), count, now, outcomes.data(), settled, accept);
+        } catch (...) {
+            settle_all();
+            throw;
+        }
+        settle_all();
+        return status;
+    }
+    void settle(IdentityMemory::Outcome outcome, std::size_t& next, PushCounts& counts) noexcept {
+        ++next;
+        if (outcome == IdentityMemory::Outcome::kDuplicate) {
+            ++counts.duplicate;
+            state_->duplicate.fetch_add(1, std::memory_order_relaxed);  // relaxed: orders nothing
+        } else {
             ++counts.accepted;
         }
-        return QueueStatus::kDone;
     }
 
     void detach() {

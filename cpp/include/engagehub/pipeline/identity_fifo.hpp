@@ -21,6 +21,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -76,7 +77,7 @@ public:
     // After this append() may be called so often. REQUIRES: 1 <= count <= kMostReserved.
     void reserve(std::size_t count) {
         release(2 * count);
-        if (cells() + count > buckets_.size() * kFill) rebuild(size() + count);
+        if (cells() + count > buckets_.size() * kFill) rebuild(cells() + count);
         const Number first = held_ / kChunk;
         const Number last = (end_ + count - 1) / kChunk;
         if (last - first >= chunks_.size()) widen(first, last);
@@ -119,6 +120,29 @@ public:
             buckets_.capacity() * sizeof(Bucket);
     }
 
+    // THROWS: std::logic_error if an invariant is broken. For tests.
+    void check() const {
+        std::vector<std::uint32_t> passed(buckets_.size());
+        for (Number number = held_; number != end_; ++number) {
+            const Identity& identity = at(number);
+            const std::uint32_t wanted = cell_of(identity, number);
+            std::size_t place = home(identity);
+            for (std::size_t left = buckets_.size(); left != 0; --left, place = next(place)) {
+                const auto* const begin = buckets_[place].cells.data();
+                const auto* const end = begin + buckets_[place].used;
+                if (std::find(begin, end, wanted) != end) break;
+                ++passed[place];
+                if (left == 1) throw std::logic_error("an identity has no cell");
+            }
+        }
+        std::size_t used = 0;
+        for (std::size_t i = 0; i < buckets_.size(); ++i) {
+            used += buckets_[i].used;
+            if (buckets_[i].passed != passed[i]) throw std::logic_error("a bucket has passed on as many as it says");
+        }
+        if (used != cells()) throw std::logic_error("an identity has one cell");
+    }
+
 private:
     static constexpr std::size_t kChunk = 256;
     static constexpr std::size_t kLine = 4;  // identities in a cache line
@@ -150,6 +174,10 @@ private:
 
     // The list of chunks is a ring whose length is a power of two, and no longer than the positions.
     Chunk& chunk_at(Number number) { return chunks_[static_cast<std::size_t>(number) & (chunks_.size() - 1)]; }
+    const Identity& at(Number number) const {
+        const Chunk& chunk = chunks_[static_cast<std::size_t>(number / kChunk) & (chunks_.size() - 1)];
+        return (*chunk)[static_cast<std::size_t>(number % kChunk)];
+    }
     Identity& at(Number number) { return (*chunk_at(number / kChunk))[static_cast<std::size_t>(number % kChunk)]; }
 
     bool holds(std::uint32_t position, const Identity& identity) const {
@@ -204,7 +232,7 @@ private:
         held_ = number;
     }
 
-    // A table for so many, of those that were not dropped.
+    // A table for so many. REQUIRES: none that was dropped is held; as long as some are, more leave than come.
     void rebuild(std::size_t count) {
         std::size_t length = 1;
         while (length * kFill < count) length *= 2;
@@ -215,7 +243,6 @@ private:
             place(buckets, at(number), cell_of(at(number), number));
         }
         use(std::move(buckets));
-        leave(begin_);
     }
 
     void use(Buckets buckets) noexcept {

@@ -3,15 +3,14 @@
 // is known from then on is one step: of any number of threads that offer it at once, one has it accepted.
 // An identity is remembered for the horizon by the clock of acceptance (acceptance_marks.hpp says how exactly), up to a
 // maximum of identities; where more come, the oldest leave before their time and are counted. Up to a maximum of 65,536
-// those are the oldest of all. Above, four bits of an identity choose one of sixteen shards, each with a lock of its own
-// and a sixteenth of the maximum: the first leave a little before all together are the maximum, a hundredth of it for a
-// million and less for more.
-// Thread safety: every method from any thread. Each holds the lock of a shard at a time; check_many() holds those of a
-// block, taken in order. accept is called under them, so it must be quick and must not come back here.
-// Complexity: O(1) an identity, amortised: 10 ns of lock, 10 ns of search and, where prefetch() was not called in time,
-// one access to memory. At worst a shard doubles its table: about 15 ns for each identity that it holds.
-// Memory: 23 to 30 bytes an identity where there are many; at least 4 KiB a shard, once it has one.
-// Failure: std::bad_alloc, thrown before anything is accepted.
+// those are the oldest of all. Above, four bits of an identity choose one of sixteen shards, each with a lock of its
+// own and a sixteenth of the maximum: the first leave a little before all together are the maximum, a hundredth of it
+// for a million and less for more. Thread safety: every method from any thread. Each holds the lock of a shard at a
+// time; check_many() holds those of a block, taken in order. accept is called under them, so it must be quick and must
+// not come back here. Complexity: O(1) an identity, amortised: 10 ns of lock, 10 ns of search and, where prefetch() was
+// not called in time, one access to memory. At worst a shard doubles its table: about 15 ns for each identity that it
+// holds. Memory: 23 to 30 bytes an identity where there are many; at least 4 KiB a shard, once it has one. Failure:
+// std::bad_alloc, thrown before anything is accepted.
 #pragma once
 
 #include <algorithm>
@@ -35,6 +34,8 @@ namespace engagehub {
 
 class IdentityMemory {
 public:
+    // check_many() works in blocks of so many.
+    static constexpr std::size_t kBlock = IdentityFifo::kMostReserved;
     enum class Outcome : std::uint8_t {
         kAccepted,
         kDuplicate,    // of one that was accepted
@@ -139,7 +140,6 @@ public:
 private:
     static constexpr std::size_t kShards = 16;
     static constexpr std::size_t kMostInOneShard = 65'536;
-    static constexpr std::size_t kBlock = IdentityFifo::kMostReserved;
     static_assert(kMaximum / kShards + 1 <= IdentityFifo::kMaximum);
 
     struct alignas(kCacheLine) Shard {

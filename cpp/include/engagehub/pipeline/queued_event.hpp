@@ -131,9 +131,7 @@ public:
         require(view.community.kind != ItemKind::kNone, "community must be int or str");
         require(view.data.kind != ItemKind::kInteger, "data must be str");
         if (!std::isfinite(view.value)) throw InvalidArgument("value must be finite, got " + shown(view.value));
-        std::uint64_t total = 0;
-        for_each_field([&](const ItemView& field, const char*) { total += size_of(field); });
-        if (total > QueuedEvent::kInline) make_block(readers);
+        if (!fits(bytes_of(view))) make_block(readers);
     }
     // Whether the fields of an event lie inside of a slot, so that a draft of it needs no memory.
     static bool fits(std::size_t bytes) noexcept { return bytes <= QueuedEvent::kInline; }
@@ -155,34 +153,39 @@ public:
 
     // Once only: the slot's readers own the block from here on.
     void write(QueuedEvent& slot) noexcept {
+        if (block_ == nullptr) return write(view_, slot);
         slot.at_ = view_.at;
         slot.value_ = view_.value;
-        unsigned kinds = 0;
-        unsigned shift = 0;
-        for_each_field([&](const ItemView& field, const char*) {
-            kinds |= static_cast<unsigned>(field.kind) << shift;
-            shift += 2;
-        });
-        if (block_ != nullptr) {
-            kinds |= QueuedEvent::kBlockBit;
-            QueuedEvent::Block* const block = std::exchange(block_, nullptr);
-            std::memcpy(slot.inline_.data(), static_cast<const void*>(&block), sizeof(QueuedEvent::Block*));
-        } else {
-            fill(slot.inline_.data(), slot.ends_.data());
-        }
-        slot.kinds_ = static_cast<std::uint16_t>(kinds);
+        slot.kinds_ = static_cast<std::uint16_t>(kinds_of(view_) | QueuedEvent::kBlockBit);
+        QueuedEvent::Block* const block = std::exchange(block_, nullptr);
+        std::memcpy(slot.inline_.data(), static_cast<const void*>(&block), sizeof(QueuedEvent::Block*));
+    }
+    // Of an event that was found good and fits.
+    static void write(const EventView& view, QueuedEvent& slot) noexcept {
+        slot.at_ = view.at;
+        slot.value_ = view.value;
+        slot.kinds_ = static_cast<std::uint16_t>(kinds_of(view));
+        fill(view, slot.inline_.data(), slot.ends_.data());
     }
 
 private:
     // In the order of Field. Written out, so that no compiler makes a loop of it.
     template <class Act>
-    void for_each_field(Act&& act) const {
-        act(view_.kind, "kind");
-        act(view_.member, "member");
-        act(view_.channel, "channel");
-        act(view_.community, "community");
-        act(view_.id, "id");
-        act(view_.data, "data");
+    static void for_each_field(const EventView& view, Act&& act) {
+        act(view.kind, "kind");
+        act(view.member, "member");
+        act(view.channel, "channel");
+        act(view.community, "community");
+        act(view.id, "id");
+        act(view.data, "data");
+    }
+    static unsigned kinds_of(const EventView& view) noexcept {
+        const auto bits = [](const ItemView& field, QueuedEvent::Field which) {
+            return static_cast<unsigned>(field.kind) << (2U * which);
+        };
+        return bits(view.kind, QueuedEvent::kKind) | bits(view.member, QueuedEvent::kMember) |
+            bits(view.channel, QueuedEvent::kChannel) | bits(view.community, QueuedEvent::kCommunity) |
+            bits(view.id, QueuedEvent::kId) | bits(view.data, QueuedEvent::kData);
     }
     static std::size_t size_of(const ItemView& field) noexcept {
         return field.kind == ItemKind::kInteger ? sizeof field.number : field.text.size();
@@ -194,7 +197,7 @@ private:
     // Only here may a field be too long: fewer bytes in all than are inside of a slot are allowed.
     void make_block(std::size_t readers) {
         std::size_t total = 0;
-        for_each_field([&](const ItemView& field, const char* name) {
+        for_each_field(view_, [&](const ItemView& field, const char* name) {
             const std::size_t size = size_of(field);
             if (size > kMaxFieldBytes) {
                 throw InvalidArgument(
@@ -205,22 +208,30 @@ private:
         });
         block_ = ::new (::operator new(sizeof(QueuedEvent::Block) + total))
             QueuedEvent::Block{{static_cast<std::uint32_t>(readers)}, {}};
-        fill(block_->bytes(), block_->ends.data());
+        fill(view_, block_->bytes(), block_->ends.data());
     }
 
     template <class End>
-    void fill(char* out, End* ends) const noexcept {
+    static void fill(const EventView& view, char* const out, End* const ends) noexcept {
         std::size_t end = 0;
-        for_each_field([&](const ItemView& field, const char*) {
-            if (field.kind == ItemKind::kInteger) {
-                std::memcpy(out + end, &field.number, sizeof field.number);
-                end += sizeof field.number;
-            } else if (!field.text.empty()) {
-                std::memcpy(out + end, field.text.data(), field.text.size());
-                end += field.text.size();
-            }
-            *ends++ = static_cast<End>(end);
-        });
+        end = fill(view.kind, out, end, ends[QueuedEvent::kKind]);
+        end = fill(view.member, out, end, ends[QueuedEvent::kMember]);
+        end = fill(view.channel, out, end, ends[QueuedEvent::kChannel]);
+        end = fill(view.community, out, end, ends[QueuedEvent::kCommunity]);
+        end = fill(view.id, out, end, ends[QueuedEvent::kId]);
+        fill(view.data, out, end, ends[QueuedEvent::kData]);
+    }
+    template <class End>
+    static std::size_t fill(const ItemView& field, char* out, std::size_t end, End& end_in_slot) noexcept {
+        if (field.kind == ItemKind::kInteger) {
+            std::memcpy(out + end, &field.number, sizeof field.number);
+            end += sizeof field.number;
+        } else if (!field.text.empty()) {
+            std::memcpy(out + end, field.text.data(), field.text.size());
+            end += field.text.size();
+        }
+        end_in_slot = static_cast<End>(end);
+        return end;
     }
 
     const EventView& view_;
