@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from engagehub_core.sinks.hand_over import HandedBatch, HandOver
 from engagehub_core.sinks.transient import is_transient
 
 if TYPE_CHECKING:
     from engagehub_core.processor import EventBatch
 
-__all__ = ["NullSink", "Sink", "WriteResult", "is_transient"]
+__all__ = ["HandOver", "HandedBatch", "NullSink", "Sink", "WriteResult", "is_transient"]
 
 
 class WriteResult(NamedTuple):
