@@ -74,4 +74,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "errors", "sinks", "testing"]
+    return [*__all__, "errors", "prometheus", "sinks", "testing"]

@@ -16,8 +16,10 @@ from engagehub_core import _native
 from engagehub_core._native import EventBatch
 from engagehub_core.durations import parse_optional
 from engagehub_core.errors import Closed, InvalidArgument, InvalidType, SinkError
+from engagehub_core.processor_asyncio import AsyncCalls
 from engagehub_core.processor_stats import ProcessorStats, RateMeter
 from engagehub_core.projections import Projections
+from engagehub_core.sinks.hand_over import HandOver
 from engagehub_core.sinks.transient import is_transient
 
 if TYPE_CHECKING:
@@ -96,7 +98,7 @@ class DeadLetter(NamedTuple):
     attempts: int
 
 
-class EventProcessor(_native.EventProcessor):
+class EventProcessor(AsyncCalls):
     """Takes events from any thread at once, keeps structures current, and hands batches to a sink.
 
     Parameters
@@ -165,7 +167,7 @@ class EventProcessor(_native.EventProcessor):
     A processor that is dropped without `close`, and one that is open when the interpreter ends, delivers what it has
     within 5 seconds; `sys.unraisablehook` is told of errors and of what remains. In the child of a fork it is closed.
 
-    Used in a ``with`` statement it is closed at the end, also after an exception.
+    Used in a ``with`` or ``async with`` statement it is closed at the end, also after an exception.
 
     The queue is D. Vyukov's bounded ring (1024cores.net) with a cursor for each reader, as in the LMAX Disruptor
     (M. Thompson et al., 2011).
@@ -237,6 +239,9 @@ class EventProcessor(_native.EventProcessor):
         self._sink = sink
         self._close_sink = close_sink
         self._sink_timeout = sink_timeout
+        self._block_timeout = block_timeout
+        self._clock = clock
+        self._lines = {} if overflow == "block" else None
         self._rates = RateMeter()
         self._has_ended = True  # nothing to end if what follows fails
         if open_sink is not None:
@@ -423,6 +428,7 @@ class EventProcessor(_native.EventProcessor):
             offered=counts["accepted"] + counts["duplicate"] + refused,
             refused=refused,
             dead_lettered=dead + dropped + taken,
+            dead_kept=dead,
             dead_dropped=dropped,
             skipped=sum(one.skipped for section in self.structures().values() for one in section.values()),
             accepted_per_second=accepted_per_second,
@@ -467,7 +473,9 @@ class EventProcessor(_native.EventProcessor):
         >>> events.close()
         """
         self._refuse_on_own_thread("flush")
-        is_flushed = self._wait_flushed(self._request_flush(), timeout)
+        self._end_flush(is_flushed=self._wait_flushed(self._request_flush(), timeout), timeout=timeout)
+
+    def _end_flush(self, *, is_flushed: bool, timeout: float | None) -> None:
         failure = self._failure()
         if not is_flushed:
             if self._has_ended:
@@ -518,7 +526,9 @@ class EventProcessor(_native.EventProcessor):
             return
         self._refuse_on_own_thread("close")
         self._stop()
-        is_drained = self._wait_ended(timeout)
+        self._end(is_drained=self._wait_ended(timeout), timeout=timeout)
+
+    def _end(self, *, is_drained: bool, timeout: float | None) -> None:
         if not self._claim_end():  # another thread was quicker
             return
         self._has_ended = True
@@ -526,6 +536,8 @@ class EventProcessor(_native.EventProcessor):
         if not is_drained:
             remainder = self._remainder()
             self._abandon()
+            if isinstance(self._sink, HandOver):
+                self._sink._abandon()
             message = f"close did not end within {timeout} s, {remainder}"
             raise TimeoutError(message) from self._failure()
         self._join()
@@ -772,6 +784,8 @@ def _forget_all() -> None:
         if processor is not None:
             processor._has_ended = True
             processor._forget()
+            if isinstance(processor._sink, HandOver):
+                processor._sink._forget()
     _open_processors.clear()
 
 

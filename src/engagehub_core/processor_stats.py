@@ -36,16 +36,16 @@ class ProcessorStats(NamedTuple):
     delivered : int
         In batches that the sink took.
     dead_lettered : int
-        Set aside because the sink refused them: those in `dead_letters`, those that left that list because it was
-        full (`dead_dropped`), and those that were taken out of it.
+        Set aside because the sink refused them: those in `dead_letters` (`dead_kept`), those that left that list
+        because it was full (`dead_dropped`), and those that were taken out of it.
     evicted : int
         Dropped for newer ones before the sink was given them, with ``overflow="drop_oldest"``.
     written, late_duplicates, rejected : int
         What the sink said of the delivered ones; a late duplicate is one that only the sink recognised.
     applied : int
         In the boards, trends and windows.
-    dead_dropped : int
-        Gone from the list of dead letters.
+    dead_kept, dead_dropped : int
+        In the list that `dead_letters` returns, and gone from it because it was full.
     batches, failed_batches : int
         Batches that the sink was given, and those of them of which an event was set aside.
     transactions, retries, timeouts : int
@@ -80,6 +80,7 @@ class ProcessorStats(NamedTuple):
     late_duplicates: int
     rejected: int
     applied: int
+    dead_kept: int
     dead_dropped: int
     batches: int
     failed_batches: int

@@ -36,8 +36,8 @@ def test_nothing_is_required_at_run_time():
 def test_extra_all_names_every_door():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    assert extras["all"] == [f"{DISTRIBUTION}[arrow,cli,django,discord]"]
-    assert extras.keys() == {"all", "arrow", "bench", "cli", "discord", "django", "test"}
+    assert extras["all"] == [f"{DISTRIBUTION}[arrow,cli,django,discord,prometheus]"]
+    assert extras.keys() == {"all", "arrow", "bench", "cli", "discord", "django", "prometheus", "test"}
 
 
 def test_four_packages_with_types_are_installed(installed: set[str]):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 #: Beside the package itself; what else lies in it belongs to the command line or is where these names are made.
-PUBLIC_MODULES = ("errors", "journal", "sinks", "testing")
+PUBLIC_MODULES = ("errors", "journal", "prometheus", "sinks", "testing")
 SECTION = re.compile(r"^ *([A-Z][A-Za-z ]+)\n *-{3,}$", re.MULTILINE)
 KNOWN_SECTIONS = [
     "Parameters",

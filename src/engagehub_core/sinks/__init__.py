@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol, runtime_checkable
 
+from engagehub_core.sinks.hand_over import HandedBatch, HandOver
 from engagehub_core.sinks.transient import is_transient
 
 if TYPE_CHECKING:
     from engagehub_core.processor import EventBatch
     from engagehub_core.sinks.sqlite import SqliteSink
 
-__all__ = ["NullSink", "Sink", "SqliteSink", "WriteResult", "is_transient"]
+__all__ = ["HandOver", "HandedBatch", "NullSink", "Sink", "SqliteSink", "WriteResult", "is_transient"]
 
 
 def __getattr__(name: str) -> object:
