@@ -19,7 +19,7 @@ test *args:
 cpp:
     cmake --preset dev && cmake --build --preset dev --parallel {{ jobs }} && ctest --preset dev
 
-# C++ tests under the address, leak and undefined behaviour sanitizers
+# C++ tests under the address, leak and undefined behaviour sanitizers (needs clang 14 and libclang-rt-14-dev)
 asan:
     cmake --preset asan-ubsan && cmake --build --preset asan-ubsan --parallel {{ jobs }} && ctest --preset asan-ubsan
 

@@ -50,7 +50,7 @@ void read_stream(Data& data, OwnedStream stream, const char* name) {
         const char* const said = stream->get_last_error(stream.get());
         throw InvalidArgument(
             std::string(name) + " must be readable, got an Arrow stream that fails with: " +
-            (said == nullptr ? std::strerror(error) : said));
+            (said == nullptr ? "error " + std::to_string(error) : std::string(said)));
     };
     require(stream->get_schema(stream.get(), data.schema.get()));
     for (;;) {
@@ -257,18 +257,19 @@ void append_union(
     child_of.fill(-1);
     std::int16_t child = 0;
     for (const char* code = type.format + 4; *code != '\0' && child < type.n_children; ++child) {
-        const int number = std::atoi(code);
-        if (number >= 0 && number < 128) child_of[static_cast<std::size_t>(number)] = child;
-        while (*code != '\0' && *code != ',') ++code;
-        if (*code == ',') ++code;
+        std::size_t number = 0;
+        for (; *code >= '0' && *code <= '9'; ++code) number = 10 * number + static_cast<std::size_t>(*code - '0');
+        if (number < child_of.size()) child_of[number] = child;
+        if (*code != '\0') ++code;
     }
     std::vector<std::vector<ItemView>> children;
+    children.reserve(static_cast<std::size_t>(type.n_children));
     for (std::int64_t i = 0; i < type.n_children; ++i)
         children.push_back(all_items(*type.children[i], *array.children[i], name));
-    const auto* const codes = static_cast<const std::int8_t*>(array.buffers[0]);
+    const auto* const codes = static_cast<const std::uint8_t*>(array.buffers[0]);
     const bool is_dense = type.format[2] == 'd';
     for (std::size_t i = first; i < first + size; ++i) {
-        const int which = codes[i] < 0 ? -1 : child_of[static_cast<std::size_t>(codes[i])];
+        const int which = codes[i] < child_of.size() ? child_of[codes[i]] : -1;
         std::size_t place = i;
         if (is_dense) {
             std::int32_t offset = 0;

@@ -93,10 +93,19 @@ public:
                 item = column->items[i];
             }
         }
-        if (!instants_.empty()) event.at = instants_[i];
-        if (!values_.empty()) event.value = values_[i];
+        event.at = at(i);
+        event.value = value(i);
         return event;
     }
+    std::int64_t at(std::size_t i) const noexcept { return instants_.empty() ? common_.at : instants_[i]; }
+    double value(std::size_t i) const noexcept { return values_.empty() ? common_.value : values_[i]; }
+
+    // The fields that differ from row to row, by number. REQUIRES of number(): are_rows_alike().
+    std::size_t varying_count() const noexcept { return varying_count_; }
+    engagehub::ItemView engagehub::EventView::* varying_field(std::size_t which) const noexcept {
+        return varying_[which].field;
+    }
+    std::int64_t number(std::size_t which, std::size_t i) const noexcept { return varying_[which].numbers[i]; }
 
     bool has_ids() const noexcept {
         if (common_.id.kind != engagehub::ItemKind::kNone) return true;
@@ -106,7 +115,7 @@ public:
         return false;
     }
 
-    // Whether the fields of all events have as many bytes as those of the first.
+    // Whether events differ in instants, values and integers only.
     bool are_rows_alike() const noexcept {
         for (std::size_t i = 0; i < varying_count_; ++i) {
             if (varying_[i].numbers == nullptr) return false;

@@ -9,8 +9,8 @@
 
 #include <array>
 #include <cstddef>
-#include <cstring>
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <typeinfo>
 #include <utility>
@@ -28,16 +28,23 @@ PyObject* call(Body&& body) {
     }
 }
 
+// What self_of() gives for an instance of a class with several C++ bases, and for one without an object.
+inline void* rare_self(PyObject* self, const std::type_info& type) {
+    auto* instance = reinterpret_cast<py::detail::instance*>(self);
+    void* value = instance->simple_layout
+        ? nullptr
+        : instance->get_value_and_holder(py::detail::get_type_info(type, true)).value_ptr();
+    if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
+    return value;
+}
+
 // The C++ object of an instance, or TypeError when __init__ was never called. (pybind11 itself would hand out memory
 // that no constructor has seen.) REQUIRES: self is an instance of T's class, as a method descriptor makes sure.
 template <class T>
 T& self_of(PyObject* self) {
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
-    void* value = instance->simple_layout
-        ? instance->simple_value_holder[0]
-        : instance->get_value_and_holder(py::detail::get_type_info(typeid(T), true)).value_ptr();
-    if (value == nullptr) throw py::type_error(std::string(Py_TYPE(self)->tp_name) + ".__init__() was not called");
-    return *static_cast<T*>(value);
+    void* value = instance->simple_layout ? instance->simple_value_holder[0] : nullptr;
+    return *static_cast<T*>(value != nullptr ? value : rare_self(self, typeid(T)));
 }
 
 template <class T>
@@ -72,8 +79,20 @@ struct Signature {
     const char* name;
     std::size_t required;
     std::size_t positional;
-    std::array<const char*, N> names;
+    std::array<std::string_view, N> names;
 };
+
+// The text of a keyword, which is a str. Most are ASCII, and then it lies in the object.
+inline std::string_view name_of(PyObject* keyword) {
+    if (PyUnicode_IS_COMPACT_ASCII(keyword)) {
+        return {
+            static_cast<const char*>(PyUnicode_DATA(keyword)), static_cast<std::size_t>(PyUnicode_GET_LENGTH(keyword))};
+    }
+    Py_ssize_t length = 0;
+    const char* bytes = PyUnicode_AsUTF8AndSize(keyword, &length);
+    if (bytes == nullptr) throw py::error_already_set();
+    return {bytes, static_cast<std::size_t>(length)};
+}
 
 template <std::size_t N>
 std::array<PyObject*, N> bind_any(
@@ -87,31 +106,31 @@ std::array<PyObject*, N> bind_any(
     }
     for (std::size_t i = 0; i < positional; ++i) bound[i] = given[i];
     const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
-    std::size_t expected = positional;  // callers mostly keep to the order of the signature
+    std::size_t expected = positional == N ? 0 : positional;  // callers mostly keep to the order of the signature
     for (Py_ssize_t k = 0; k < named; ++k) {
-        Py_ssize_t length = 0;
-        const char* name = PyUnicode_AsUTF8AndSize(PyTuple_GET_ITEM(keywords, k), &length);
-        if (name == nullptr) throw py::error_already_set();
+        const std::string_view name = name_of(PyTuple_GET_ITEM(keywords, k));
         std::size_t tried = 0;
-        while (tried < N && std::strcmp(signature.names[expected % N], name) != 0) {
-            ++expected;
+        while (tried < N && signature.names[expected] != name) {
+            expected = expected + 1 == N ? 0 : expected + 1;
             ++tried;
         }
         if (tried == N) {
-            throw py::type_error(std::string(signature.name) + "() got an unexpected keyword argument '" + name + "'");
+            throw py::type_error(
+                std::string(signature.name) + "() got an unexpected keyword argument '" + std::string(name) + "'");
         }
-        PyObject*& slot = bound[expected % N];
+        PyObject*& slot = bound[expected];
         if (slot != nullptr) {
-            throw py::type_error(std::string(signature.name) + "() got multiple values for argument '" + name + "'");
+            throw py::type_error(
+                std::string(signature.name) + "() got multiple values for argument '" + std::string(name) + "'");
         }
         slot = given[positional + static_cast<std::size_t>(k)];
-        ++expected;
+        expected = expected + 1 == N ? 0 : expected + 1;
     }
     for (std::size_t i = 0; i < signature.required; ++i) {
         if (bound[i] == nullptr) {
             throw py::type_error(
-                std::string(signature.name) + "() missing required argument '" + signature.names[i] + "' (pos " +
-                std::to_string(i + 1) + ")");
+                std::string(signature.name) + "() missing required argument '" + std::string(signature.names[i]) +
+                "' (pos " + std::to_string(i + 1) + ")");
         }
     }
     return bound;

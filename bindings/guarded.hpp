@@ -39,6 +39,12 @@ inline std::atomic<std::uint32_t> fork_generation{0};
 
 struct NativeThreads {};
 
+#ifdef _MSC_VER
+#define GUARDED_NOINLINE __declspec(noinline)
+#else
+#define GUARDED_NOINLINE __attribute__((noinline))
+#endif
+
 template <class T>
 class Guarded {
 public:
@@ -57,15 +63,7 @@ public:
     // unless a thread is away with it.
     template <class Work>
     decltype(auto) with(Work&& work) {
-#ifndef Py_GIL_DISABLED
-        if (!is_away_.load(std::memory_order_acquire)) return std::forward<Work>(work)(value_);
-#endif
-        if (is_native_) {
-            const auto lock = try_acquire();
-            if (lock.owns_lock()) return std::forward<Work>(work)(value_);
-            return wait_released(std::forward<Work>(work));
-        }
-        const auto lock = acquire();
+        const Entry entry{*this, may_enter() ? Waited() : enter()};
         return std::forward<Work>(work)(value_);
     }
 
@@ -100,6 +98,48 @@ private:
         ~Return() { is_away.store(false, std::memory_order_release); }
     };
 
+    // What it took to be alone with the value: the lock and, where a native thread had it, the interpreter.
+    struct Waited {
+        bool is_locked = false;
+        PyThreadState* state = nullptr;
+    };
+    struct Entry {
+        Guarded& guarded;
+        Waited waited;
+        ~Entry() {
+            if (waited.is_locked) guarded.leave(waited.state);
+        }
+    };
+
+    // Who holds the GIL is alone with the value, unless a thread may be away with it.
+    bool may_enter() const {
+#ifdef Py_GIL_DISABLED
+        return false;
+#else
+        return !is_away_.load(std::memory_order_acquire);
+#endif
+    }
+
+    // Kept out of the callers, whose short way is mostly taken.
+    GUARDED_NOINLINE Waited enter() {
+        if (!is_native_) {
+            acquire().release();
+            return {true, nullptr};
+        }
+        auto lock = try_acquire();
+        PyThreadState* state = nullptr;
+        if (!lock.owns_lock()) {
+            state = PyEval_SaveThread();
+            wait(lock);
+        }
+        lock.release();
+        return {true, state};
+    }
+    GUARDED_NOINLINE void leave(PyThreadState* state) {
+        mutex_.unlock();
+        if (state != nullptr) interpreter::restore_thread(state);
+    }
+
     std::unique_lock<std::mutex> try_acquire() {
         std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
         if (!lock.owns_lock() && generation_.load() != fork_generation.load()) wait_for_survivor(lock);
@@ -125,13 +165,16 @@ private:
         auto acquired = try_acquire();
         const Released released;
         auto lock = std::move(acquired);  // let go of before the interpreter is entered again
-        if (!lock.owns_lock()) {
-            waiting_.fetch_add(1, std::memory_order_relaxed);
-            lock.lock();
-            waiting_.fetch_sub(1, std::memory_order_relaxed);
-            note_generation();
-        }
+        if (!lock.owns_lock()) wait(lock);
         return std::forward<Work>(work)(value_);
+    }
+
+    // For a thread of the interpreter that isn't attached.
+    void wait(std::unique_lock<std::mutex>& lock) {
+        waiting_.fetch_add(1, std::memory_order_relaxed);
+        lock.lock();
+        waiting_.fetch_sub(1, std::memory_order_relaxed);
+        note_generation();
     }
 
     // Relaxed: a thread that reads an old value only waits a moment longer, above.

@@ -2,6 +2,7 @@
 #include "processor.hpp"
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <limits>
 #include <utility>
@@ -37,33 +38,59 @@ std::optional<Identity> identity_of(const EventView& event) {
     return engagehub::identity_of(event.community, event.id);
 }
 
-// What EventProcessor::push() takes.
+// What EventProcessor::push() takes: an event that fits into a slot, or one for which there is memory.
 class OneEvent {
 public:
-    explicit OneEvent(EventDraft& draft) : draft_(draft) {}
+    explicit OneEvent(const EventView& event) : event_(event) {}
+    OneEvent(const EventView& event, EventDraft& draft) : event_(event), draft_(&draft) {}
     std::size_t size() const noexcept { return 1; }
-    void write(std::size_t /*i*/, QueuedEvent& slot) noexcept { draft_.write(slot); }
-    bool has_ids() const noexcept { return draft_.view().id.kind != engagehub::ItemKind::kNone; }
-    std::optional<Identity> identity(std::size_t /*i*/) const noexcept { return identity_of(draft_.view()); }
+    void write(std::size_t /*i*/, QueuedEvent& slot) noexcept {
+        draft_ == nullptr ? EventDraft::write(event_, slot) : draft_->write(slot);
+    }
+    bool has_ids() const noexcept { return event_.id.kind != engagehub::ItemKind::kNone; }
+    std::optional<Identity> identity(std::size_t /*i*/) const noexcept { return identity_of(event_); }
 
 private:
-    EventDraft& draft_;
+    const EventView& event_;
+    EventDraft* draft_ = nullptr;
 };
+
+// Calls act(events) with the one.
+template <class Act>
+auto with_one(const EventView& event, std::size_t readers, const Act& act) {
+    if (EventDraft::fits(EventDraft::bytes_of(event))) {
+        OneEvent events(event);
+        return act(events);
+    }
+    EventDraft draft(event, readers);
+    OneEvent events(event, draft);
+    return act(events);
+}
 
 // Those that fit into a slot are made when they are written; the others before, since they need memory.
 class ManyEvents {
 public:
     ManyEvents(const EventColumnsGiven& columns, std::size_t readers) : columns_(columns) {
         if (columns.size() == 0) return;
-        if (columns.are_rows_alike() && EventDraft::fits(EventDraft::bytes_of(columns[0]))) return;
+        if (columns.are_rows_alike() && EventDraft::fits(EventDraft::bytes_of(columns[0]))) {
+            mould_.emplace(columns[0]);
+            for (std::size_t k = 0; k < columns.varying_count(); ++k)
+                places_[k] = mould_->place_of(columns.varying_field(k));
+            return;
+        }
         for (std::size_t i = 0; i < columns.size(); ++i) {
             const EventView event = columns[i];
-            if (EventDraft::fits(EventDraft::bytes_of(event))) continue;
-            long_.emplace_back(i, event, readers);
+            if (!EventDraft::fits(EventDraft::bytes_of(event))) long_.emplace_back(i, event, readers);
         }
     }
     std::size_t size() const noexcept { return columns_.size(); }
     void write(std::size_t i, QueuedEvent& slot) noexcept {
+        if (mould_) {
+            mould_->write(slot, columns_.at(i), columns_.value(i));
+            for (std::size_t k = 0; k < columns_.varying_count(); ++k)
+                engagehub::EventMould::put(slot, places_[k], columns_.number(k, i));
+            return;
+        }
         while (next_long_ < long_.size() && long_[next_long_].row < i) ++next_long_;
         if (next_long_ < long_.size() && long_[next_long_].row == i) {
             long_[next_long_].draft.write(slot);
@@ -84,6 +111,8 @@ private:
     };
 
     const EventColumnsGiven& columns_;
+    std::optional<engagehub::EventMould> mould_;
+    std::array<std::size_t, 6> places_{};
     std::deque<Long> long_;
     std::size_t next_long_ = 0;  // events are written in order
 };
@@ -185,14 +214,14 @@ PushOutcome Processor::push_all(Events& events, PushCounts& counts) {
 }
 
 bool Processor::push(const EventView& event) {
-    EventDraft draft(event, core().readers());
-    OneEvent events(draft);
     PushCounts counts;
-    switch (push_all(events, counts)) {
-        case PushOutcome::kDone: return counts.accepted != 0;
-        case PushOutcome::kClosed: errors::raise("Closed", "the event processor is closed");
-        case PushOutcome::kRefused: break;
-    }
+    const PushOutcome outcome = with_one(event, core().readers(), [&](OneEvent& events) {
+        // Nearly always there is room, and then nothing of what waiting takes is needed.
+        const PushOutcome at_once = core().try_push(events, acceptance_instant(events), counts);
+        return at_once == PushOutcome::kRefused ? push_all(events, counts) : at_once;
+    });
+    if (outcome == PushOutcome::kDone) return counts.accepted != 0;
+    if (outcome == PushOutcome::kClosed) errors::raise("Closed", "the event processor is closed");
     if (full_ == Full::kRaises) {
         errors::raise(
             "CapacityExceeded",
@@ -203,11 +232,11 @@ bool Processor::push(const EventView& event) {
 }
 
 py::object Processor::offer(const EventView& event) {
-    EventDraft draft(event, core().readers());
-    OneEvent events(draft);
     PushCounts counts;
-    const std::int64_t now = acceptance_instant(events);
-    switch (core().try_push(events, now, counts)) {
+    switch (with_one(event, core().readers(), [&](OneEvent& events) {
+        const std::int64_t now = acceptance_instant(events);
+        return core().try_push(events, now, counts);
+    })) {
         case PushOutcome::kDone: return py::bool_(counts.accepted != 0);
         case PushOutcome::kClosed: errors::raise("Closed", "the event processor is closed");
         case PushOutcome::kRefused: break;

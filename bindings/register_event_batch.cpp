@@ -254,9 +254,9 @@ Notes
 -----
 Thread safety: it never changes, so any thread may read it, and it stays valid for as long as it is held.
 
-The events are kept in columns. An :class:`Event` is made when it is asked for; `columns`, `to_dicts` and `to_arrow` give
-all of them at once. A slice is a batch that shares the memory of the whole, unless its step isn't 1. Two batches are
-equal if their events are, to the microsecond.
+The events are kept in columns. An :class:`Event` is made when it is asked for; `columns`, `to_dicts` and `to_arrow`
+give all of them at once. A slice is a batch that shares the memory of the whole, unless its step isn't 1. Two batches
+are equal if their events are, to the microsecond.
 
 Anything that reads Apache Arrow by its PyCapsule interface takes a batch as it is, with no need for pyarrow:
 ``polars.DataFrame(batch)``, ``duckdb.from_arrow(batch)``, ``pyarrow.table(batch)``, and ``push_many`` of a processor.
@@ -285,8 +285,8 @@ dict
 Notes
 -----
 O(n) for the lists and ``at``, which are made by the call; ``at_us`` and ``value`` are the memory of the batch itself,
-which they keep alive. NumPy takes the memoryviews without a copy. Where every column is wanted without a copy, `to_arrow`
-gives it. ``push_many`` of a processor takes the dict as it is.
+which they keep alive. NumPy takes the memoryviews without a copy. Where every column is wanted without a copy,
+`to_arrow` gives it. ``push_many`` of a processor takes the dict as it is.
 
 Examples
 --------

@@ -11,12 +11,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 pytest_plugins = ["pytester"]
+
+# Tests don't time themselves: an example may take as long as a machine that does other things, too, needs for it.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 #: fixture -> marker that a test gets by asking for it
 MARKER_OF_FIXTURE = {"data_folder": "data", "redis_url": "redis", "postgres_url": "postgres"}

@@ -53,3 +53,28 @@ class Plan:
     def long_batch(self) -> int:
         """How many changes the longest batch holds."""
         return 100_000 if self.quick else 1_000_000
+
+    @property
+    def queued(self) -> int:
+        """How many items a queue of the usual capacity holds when single calls are timed."""
+        return 10_000
+
+    @property
+    def transferred(self) -> int:
+        """How many items threads in C++ hand over at a time."""
+        return 100_000 if self.quick else 500_000
+
+    @property
+    def pushed(self) -> int:
+        """How many events a timed loop pushes."""
+        return 10_000 if self.quick else 100_000
+
+    @property
+    def stored(self) -> int:
+        """How many events a database takes."""
+        return 5_000 if self.quick else 50_000
+
+    @property
+    def streamed(self) -> int:
+        """How many events go into sketches in a repeat."""
+        return 50_000 if self.quick else 1_000_000

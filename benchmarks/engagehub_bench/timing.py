@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from statistics import median
-from time import get_clock_info, perf_counter_ns, thread_time_ns
+from time import get_clock_info, perf_counter, perf_counter_ns, thread_time_ns
 from typing import TYPE_CHECKING
 
 from engagehub_bench.calibration import put_ns
@@ -14,7 +15,14 @@ from engagehub_bench.calibration import put_ns
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["Contestant", "Timed", "interleaved", "interleaved_by_processor_time", "without_collector"]
+__all__ = [
+    "Contestant",
+    "Timed",
+    "interleaved",
+    "interleaved_by_processor_time",
+    "seconds_together",
+    "without_collector",
+]
 
 
 #: Some systems count a thread's time in ticks of milliseconds.
@@ -41,6 +49,8 @@ class Contestant:
         The same loop without the operation; its time is subtracted.
     prepare : callable
         Runs before each run, not timed.
+    warm_up : callable
+        Runs after the calibrating loop, which fills the caches with objects of its own, and isn't timed either.
     """
 
     name: str
@@ -48,6 +58,7 @@ class Contestant:
     count: int
     empty: Callable[[], object] = _nothing
     prepare: Callable[[], object] = _nothing
+    warm_up: Callable[[], object] = _nothing
 
 
 @dataclass
@@ -121,6 +132,7 @@ def interleaved(
                 contestant, result = contestants[which], results[which]
                 contestant.prepare()
                 calibration = calibrate()
+                contestant.warm_up()
                 overhead = _timed(contestant.empty, contestant.count, clock)
                 raw = _timed(contestant.run, contestant.count, clock)
                 if repeat >= 0:
@@ -144,3 +156,21 @@ def _timed(loop: Callable[[], object], count: int, clock: Callable[[], int]) -> 
     began = clock()
     loop()
     return (clock() - began) / count
+
+
+def seconds_together(loops: Sequence[Callable[[], object]]) -> float:
+    """Run the loops at the same time, a thread each, and return how long all of them took."""
+    start = threading.Barrier(len(loops) + 1)
+
+    def at_once(loop: Callable[[], object]) -> None:
+        start.wait()
+        loop()
+
+    threads = [threading.Thread(target=at_once, args=(loop,)) for loop in loops]
+    for thread in threads:
+        thread.start()
+    start.wait()
+    began = perf_counter()
+    for thread in threads:
+        thread.join()
+    return perf_counter() - began

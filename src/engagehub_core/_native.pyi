@@ -433,9 +433,12 @@ class EventBatch(Sequence[Event]):
     def index(self, value: Any, *args: int) -> int: ...
 
 # What a structure is made of that events keep current.
-class LiveBoard(metaclass=_Type): ...
-class LiveTrend(metaclass=_Type): ...
-class LiveWindow(metaclass=_Type): ...
+class LiveBoard(metaclass=_Type):
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # only Projections makes one
+class LiveTrend(metaclass=_Type):
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # only Projections makes one
+class LiveWindow(metaclass=_Type):
+    def __init__(self, *args: object, **kwargs: object) -> None: ...  # only Projections makes one
 
 class Projections(metaclass=_Type):
     # Each is (name, structure, item, kinds with points, limit of communities).

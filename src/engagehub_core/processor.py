@@ -9,6 +9,7 @@ import secrets
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, NoReturn
 
 from engagehub_core import _native
@@ -216,7 +217,7 @@ class EventProcessor(AsyncCalls):
         projections = Projections(boards, trends, windows, clock=clock, max_skew=max_skew)
         super().__init__(
             write,
-            _classifier(sink),
+            partial(is_transient, sink=sink),
             projections,
             capacity=capacity,
             workers=workers,
@@ -676,7 +677,7 @@ class EventProcessor(AsyncCalls):
             raise Closed(message)
         if open_sink is not None:
             open_sink()
-        self._replace_sink(write, _classifier(sink))
+        self._replace_sink(write, partial(is_transient, sink=sink))
         self._sink = sink
         self._close_sink = close_sink
 
@@ -742,19 +743,6 @@ def _methods_of(
     if write is sink:
         return write, None, None
     return write, getattr(sink, "open", None), getattr(sink, "close", None)
-
-
-def _classifier(sink: object) -> Callable[[BaseException], bool]:
-    """Return what says whether an error of the sink passes by itself: the sink, where it wants to, or else we."""
-    own = getattr(sink, "is_transient", None)
-    if own is None:
-        return is_transient
-
-    def decide(error: BaseException) -> bool:
-        said = own(error)
-        return is_transient(error) if said is None else bool(said)
-
-    return decide
 
 
 def _counted(count: int, one: str, many: str) -> str:

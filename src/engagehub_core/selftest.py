@@ -303,7 +303,7 @@ def check_event_processor(checks: Checks) -> None:
     else:
         checks.equal("EventProcessor with a failing sink", "silent", "raises SinkError")
     stats = events.stats()
-    account = (stats.offered, stats.accepted, stats.delivered, stats.failed, stats.queued, stats.in_flight)
+    account = (stats.offered, stats.accepted, stats.delivered, stats.dead_lettered, stats.queued, stats.in_flight)
     checks.equal("EventProcessor account", account, (2_501, 2_501, 2_500, 1, 0, 0))
 
 

@@ -63,7 +63,10 @@ def test_extra_is_named_where_it_is_missing(arguments: tuple[str, ...], what: st
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("leaderbord",), "there is no suite 'leaderbord'; there are: accuracy, calibration, leaderboard, sketches"),
+        (
+            ("leaderbord",),
+            "there is no suite 'leaderbord'; there are: accuracy, calibration, leaderboard, queue, sketches",
+        ),
         (
             ("--peers", "dict,btree"),
             f"there is no peer 'btree'; there are: {', '.join(peers.NAMES)}",

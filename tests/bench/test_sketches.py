@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from engagehub_bench import record
+from engagehub_bench import record, scale
 from engagehub_bench.calibration import HASH_LOOP_NS
 from engagehub_bench.peers import (
     bounter_package,
@@ -24,7 +24,7 @@ from engagehub_bench.peers import (
 from engagehub_bench.plan import Plan
 from engagehub_bench.rows import Planned, Row
 from engagehub_bench.sketches import OurCounts, OurDistinct, OurTrends
-from engagehub_bench.suites.sketches import adds, batches, scale, window
+from engagehub_bench.suites.sketches import adds, batches, window
 from engagehub_core.cli.root import engagehub
 
 TINY = ("sketches", "--quick", "--sizes", "200", "--repeats", "2")

@@ -76,6 +76,18 @@ def test_each_run_is_prepared_outside_the_clock(played: Played):
     assert played.log == ["prepare", "a"] * 3
 
 
+def test_caches_are_filled_after_the_calibrating_loop(played: Played):
+    def calibrate() -> float:
+        played.log.append("calibrate")
+        return 1.0
+
+    empty, warm_up = played.loop("empty", 3), played.loop("warm up", 10_000)
+    contestant = Contestant("a", played.loop("a", 7), 1, empty, played.loop("prepare", 10_000), warm_up)
+    (timed,) = interleaved([contestant], 2, clock=played, calibrate=calibrate)
+    assert played.log == ["prepare", "calibrate", "warm up", "empty", "a"] * 3
+    assert timed.samples == [4.0, 4.0]
+
+
 def test_the_collector_rests_while_the_clock_runs(played: Played):
     seen = []
     interleaved([Contestant("a", lambda: seen.append(gc.isenabled()), 1)], 2, clock=played, calibrate=lambda: 1.0)

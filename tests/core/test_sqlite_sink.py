@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from engagehub_core import EventProcessor
 from engagehub_core.errors import Closed, Incompatible, SinkError
-from engagehub_core.sinks import WriteResult
-from engagehub_core.sinks.sqlite import APPLICATION_ID, SCHEMA_VERSION, SqliteSink
+from engagehub_core.sinks import SqliteSink, WriteResult
+from engagehub_core.sinks.sqlite import APPLICATION_ID, SCHEMA_VERSION
 
 
 def columns(ids, community="school", **changes):

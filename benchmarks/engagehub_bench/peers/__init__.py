@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["NAMES", "Peer", "peer", "present"]
 
 _MODULES = {
+    "bare_sqlite": "bare_sqlite",
     "bounter": "bounter_package",
     "counter": "python_counter",
     "datasketches": "data_sketches",
@@ -23,6 +24,7 @@ _MODULES = {
     "native": "yardsticks",
     "redis": "redis_server",
     "rhll": "rhll_package",
+    "simple_queue": "simple_queue",
     "sorted_list": "sorted_list",
 }
 NAMES = tuple(_MODULES)

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from engagehub_bench.environment import checkout
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 __all__ = ["FLAGS", "SUMMARY", "Measured", "compiled", "compiler", "measured", "missing", "version"]
 
-SUMMARY = "counted blocks with AVX2, a classic skip list, absl::btree_set and bare sketches, in C++"
+SUMMARY = "counted blocks with AVX2, a classic skip list, absl::btree_set, bare sketches, rings and calls, in C++"
 FLAGS = ("-O3", "-march=native", "-std=c++17", "-ffp-contract=off")
 
 
@@ -67,7 +68,7 @@ def missing() -> str | None:
     return None if compiler() else "there is no C++ compiler"
 
 
-def compiled(part: str = "", *, shared: bool = False) -> Path:
+def compiled(part: str = "", *, shared: bool = False, includes: Sequence[Path] = ()) -> Path:
     """Return a program, compiled anew where a source or the command has changed.
 
     Parameters
@@ -76,6 +77,8 @@ def compiled(part: str = "", *, shared: bool = False) -> Path:
         The folder of its sources below ``benchmarks/native``; none for the driver.
     shared : bool
         Whether it is a shared library.
+    includes : sequence of pathlib.Path
+        Folders with headers that it needs beside the library's.
 
     Raises
     ------
@@ -88,7 +91,8 @@ def compiled(part: str = "", *, shared: bool = False) -> Path:
     native = root / "benchmarks" / "native"
     headers = root / "cpp" / "include"
     sources = sorted((native / part).glob("*.cpp"))
-    command = [path, *FLAGS, *(("-shared", "-fPIC") if shared else ()), "-I", str(headers), *map(str, sources)]
+    folders = [option for folder in (headers, *includes) for option in ("-I", str(folder))]
+    command = [path, *FLAGS, "-pthread", *(("-shared", "-fPIC") if shared else ()), *folders, *map(str, sources)]
     digest = hashlib.sha256(shlex.join(command).encode())
     for file in [*sources, *_headers(native), *_headers(root / "benchmarks" / "yardsticks"), *_headers(headers)]:
         digest.update(file.read_bytes())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NAMES", "Suite", "suite"]
 
-NAMES = ("accuracy", "calibration", "leaderboard", "sketches")
+NAMES = ("accuracy", "calibration", "leaderboard", "processor", "queue", "sketches")
 
 
 class Suite(Protocol):

@@ -5,6 +5,7 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -41,6 +42,11 @@ public:
 
     std::size_t size() const { return drafts_.size(); }
     void write(std::size_t i, engagehub::QueuedEvent& slot) noexcept { drafts_[i].write(slot); }
+    bool has_ids() const {
+        return std::any_of(views_.begin(), views_.end(), [](const engagehub::EventView& view) {
+            return view.id.kind != engagehub::ItemKind::kNone;
+        });
+    }
     std::optional<engagehub::Identity> identity(std::size_t i) const {
         const engagehub::EventView& view = views_[i];
         if (view.id.kind == engagehub::ItemKind::kNone) return std::nullopt;

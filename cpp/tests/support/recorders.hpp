@@ -83,6 +83,7 @@ public:
             members_[lane].push_back(events[i]->member().number);
             threads_[lane].push_back(std::this_thread::get_id());
         }
+        applied += count;
     }
     Account account() const override { return {}; }
 
@@ -94,6 +95,8 @@ public:
         return total;
     }
     const std::vector<std::thread::id>& threads(std::size_t lane = 0) const { return threads_[lane]; }
+
+    std::atomic<std::size_t> applied{0};
 
 private:
     const bool is_per_community_;

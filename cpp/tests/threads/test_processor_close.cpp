@@ -239,7 +239,7 @@ TEST_CASE("a sink may drop the last reference to its processor: the rest is deli
     door->open();
     await([&] { return sink->ended == 1; });
     CHECK(sink->members() == numbers(20));
-    await([&] { return all.use_count() == 1; });  // the workers have ended, too
+    await([&] { return all->applied == 20; });
     CHECK(all->members() == numbers(20));
 }
 

@@ -149,6 +149,9 @@ class _Feed:
                 self._answers = None
         return result
 
+    def is_transient(self, _error: BaseException) -> bool:
+        return False  # whoever replays sees the error at once, and can replay again
+
     def _start(self, first: str) -> None:
         self._started = True
         if self.community is None:
@@ -253,7 +256,17 @@ class Replay:
         feed = _Feed(self.store, self._question, self._community, self._halt)
         started = time.perf_counter()
         with self._halt:
-            processor = EventProcessor(feed, capacity=_CAPACITY, batch_size=_BATCH, overflow="block", keep_failed=0)
+            # The database knows what it has, and how far ahead a stamp may be is for the reader of times to say.
+            processor = EventProcessor(
+                feed,
+                capacity=_CAPACITY,
+                batch_size=_BATCH,
+                overflow="block",
+                dedupe_horizon=None,
+                max_skew=None,
+                sink_timeout=None,
+                keep_dead=0,
+            )
             try:
                 self._read_all(processor, outcome)
             except KeyboardInterrupt:

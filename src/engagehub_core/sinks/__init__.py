@@ -9,8 +9,19 @@ from engagehub_core.sinks.transient import is_transient
 
 if TYPE_CHECKING:
     from engagehub_core.processor import EventBatch
+    from engagehub_core.sinks.sqlite import SqliteSink
 
-__all__ = ["HandOver", "HandedBatch", "NullSink", "Sink", "WriteResult", "is_transient"]
+__all__ = ["HandOver", "HandedBatch", "NullSink", "Sink", "SqliteSink", "WriteResult", "is_transient"]
+
+
+def __getattr__(name: str) -> object:
+    # Whoever stores nothing in SQLite doesn't pay for its import.
+    if name != "SqliteSink":
+        message = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(message)
+    from engagehub_core.sinks.sqlite import SqliteSink  # noqa: PLC0415
+
+    return SqliteSink
 
 
 class WriteResult(NamedTuple):

@@ -196,6 +196,18 @@ class SqliteSink:
         ------
         SinkError
             If the database refused; nothing of the batch is stored then.
+
+        Examples
+        --------
+        >>> from engagehub_core import EventProcessor
+        >>> sink = SqliteSink(":memory:")
+        >>> events = EventProcessor(sink)
+        >>> [events.push("message", "ada", at=0, id="a") for _ in range(2)]
+        [True, True]
+        >>> events.flush()
+        >>> sink.last_seq()
+        1
+        >>> events.close()
         """
         return self.store(batch.columns())
 
@@ -217,6 +229,23 @@ class SqliteSink:
         ------
         SinkError
             If the database refused; nothing is stored then.
+
+        Examples
+        --------
+        >>> with SqliteSink(":memory:") as sink:
+        ...     sink.store(
+        ...         {
+        ...             "id": ["a", None],
+        ...             "kind": ["message"] * 2,
+        ...             "community": ["school"] * 2,
+        ...             "member": ["ada", "bob"],
+        ...             "channel": [None] * 2,
+        ...             "at_us": [0, 1],
+        ...             "value": [1.0] * 2,
+        ...             "data": [None] * 2,
+        ...         }
+        ...     )
+        WriteResult(written=1, duplicate=0, rejected=1)
         """
         given = len(columns["at_us"])
         if None in columns["id"] or "" in columns["id"]:
@@ -273,16 +302,57 @@ class SqliteSink:
         ).rowcount
 
     def communities(self) -> list[int | str]:
-        """Return the names of all communities, in the order of their first event."""
+        """Return the names of all communities.
+
+        Returns
+        -------
+        list of int or str
+            In the order of their first event.
+
+        Examples
+        --------
+        >>> with SqliteSink(":memory:") as sink:
+        ...     sink.communities()
+        []
+        """
         return [name for (name,) in self.execute("SELECT name FROM communities ORDER BY id")]
 
     def has_events(self, community: int | str) -> bool:
-        """Say whether any event of a community is stored."""
+        """Say whether any event of a community is stored.
+
+        Parameters
+        ----------
+        community : int or str
+            Its name.
+
+        Returns
+        -------
+        bool
+            False also for a community that nobody has heard of.
+
+        Examples
+        --------
+        >>> with SqliteSink(":memory:") as sink:
+        ...     sink.has_events("school")
+        False
+        """
         query = "SELECT 1 FROM events WHERE community = (SELECT id FROM communities WHERE name = ?) LIMIT 1"
         return bool(self.execute(query, (community,)))
 
     def last_seq(self) -> int:
-        """Return the number of the newest row of all communities, 0 if there is none."""
+        """Return the number of the newest row.
+
+        Returns
+        -------
+        int
+            Of all communities; 0 if there is no row.
+
+        Examples
+        --------
+        >>> with SqliteSink(":memory:") as sink:
+        ...     sink.last_seq()
+        0
+        """
         return int(self.execute("SELECT coalesce(max(seq), 0) FROM events")[0][0])
 
     def columns(self, community: int | str, *, size: int = 8_192) -> Iterator[dict[str, tuple[Any, ...]]]:
@@ -299,6 +369,12 @@ class SqliteSink:
         ------
         dict of str to tuple
             ``kind``, ``member``, ``channel`` and ``at_us`` (microseconds).
+
+        Examples
+        --------
+        >>> with SqliteSink(":memory:") as sink:
+        ...     [sum(columns["at_us"]) for columns in sink.columns("school")]
+        []
         """
         # Walk the table itself: the unique key would bring the rows in the order of their ids. Each step is a query of
         # its own, so that nothing stays open between two steps.
@@ -322,10 +398,21 @@ class SqliteSink:
         values : tuple
             The values of its places.
 
+        Returns
+        -------
+        list of tuple
+            The rows; none for a statement that isn't a question.
+
         Raises
         ------
         SinkError
             If the database refused.
+
+        Examples
+        --------
+        >>> with SqliteSink(":memory:") as sink:
+        ...     sink.execute("SELECT count(*) FROM events WHERE value > ?", (1.0,))
+        [(0,)]
         """
         with self._lock:
             try:
@@ -334,7 +421,13 @@ class SqliteSink:
                 raise _explained(self.path, error) from error
 
     def close(self) -> None:
-        """Close the database; closing twice is fine."""
+        """Close the database; closing twice is fine.
+
+        Examples
+        --------
+        >>> sink = SqliteSink(":memory:")
+        >>> sink.close()
+        """
         with self._lock:
             if self._connection is not None:
                 self._connection.close()

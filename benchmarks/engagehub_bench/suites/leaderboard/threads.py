@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engagehub_bench.calibration import put_ns
 from engagehub_bench.rows import Case, Row
-from engagehub_bench.timing import without_collector
+from engagehub_bench.timing import seconds_together, without_collector
 from engagehub_bench.workloads import START, WEEK, members_of
 from engagehub_core import Leaderboard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator
 
     from engagehub_bench.plan import Plan
 
@@ -107,27 +105,9 @@ def _scaling(
             for threads, row in enumerate(rows, 1):
                 prepare(threads)
                 calibration = put_ns()
-                seconds = _seconds([partial(loop, thread) for thread in range(threads)])
+                seconds = seconds_together([partial(loop, thread) for thread in range(threads)])
                 row.correct = bool(row.correct) and is_correct(threads)
                 if repeat >= 0:
                     row.calibration.append(calibration)
                     row.samples.append(threads * count / seconds)
     return Case(name, size, "per second", rows)
-
-
-def _seconds(loops: Sequence[Callable[[], None]]) -> float:
-    """Run the loops at the same time and return how long all of them took."""
-    start = threading.Barrier(len(loops) + 1)
-
-    def at_once(loop: Callable[[], None]) -> None:
-        start.wait()
-        loop()
-
-    threads = [threading.Thread(target=at_once, args=(loop,)) for loop in loops]
-    for thread in threads:
-        thread.start()
-    start.wait()
-    began = perf_counter()
-    for thread in threads:
-        thread.join()
-    return perf_counter() - began

@@ -10,9 +10,9 @@ import numpy as np
 from engagehub_bench.peers import sketch_loops
 from engagehub_bench.peers.sketch_loops import Texts
 from engagehub_bench.rows import Case, Row, absent, against
+from engagehub_bench.scale import HASH_LOOP, contestants, proven, rate_of_at_least
 from engagehub_bench.sketches import DEPTH, WIDTH, call_all, call_each
 from engagehub_bench.suites.sketches.adds import is_near
-from engagehub_bench.suites.sketches.scale import HASH_LOOP, contestants, proven, rate_of_at_least
 from engagehub_bench.timing import Contestant, interleaved_by_processor_time
 from engagehub_bench.workloads import members_of, names_of
 from engagehub_core import CountMinSketch, HyperLogLog

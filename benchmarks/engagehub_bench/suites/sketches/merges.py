@@ -9,9 +9,9 @@ import numpy as np
 from engagehub_bench.boards import empty_questions
 from engagehub_bench.peers import data_sketches, hll_package, rhll_package
 from engagehub_bench.rows import Case, Row, absent
+from engagehub_bench.scale import HASH_LOOP, contestants, no_more_than
 from engagehub_bench.sketches import OurDistinct, call_all
 from engagehub_bench.suites.sketches.adds import is_near
-from engagehub_bench.suites.sketches.scale import HASH_LOOP, contestants, no_more_than
 from engagehub_bench.timing import Contestant, interleaved_by_processor_time
 
 if TYPE_CHECKING:

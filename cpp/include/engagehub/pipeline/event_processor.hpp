@@ -163,13 +163,12 @@ public:
             }
         };
         for (;;) {
-            const QueueStatus status = offer(events, next, now, counts);
+            std::size_t missing = 0;
+            const QueueStatus status = offer(events, next, now, counts, missing);
             if (status == QueueStatus::kDone) return PushOutcome::kDone;
             if (status == QueueStatus::kClosed) return PushOutcome::kClosed;
             if (state.config.overflow == Overflow::kDropOldest) {
-                // Of events that may be duplicates nobody knows yet how much room they need.
-                const std::size_t wanted = state.identities ? 1 : events.size() - next;
-                if (!drops || !state.sink_reader->evict(wanted)) {
+                if (!drops || !state.sink_reader->evict(missing)) {
                     blocked(kNoDeadline);  // for a worker, which never waits for anybody
                 } else {
                     backoff.pause();
@@ -201,7 +200,8 @@ public:
     PushOutcome try_push(Events& events, std::int64_t now, PushCounts& counts) {
         counts = {};
         std::size_t next = 0;
-        switch (offer(events, next, now, counts)) {
+        std::size_t missing = 0;
+        switch (offer(events, next, now, counts, missing)) {
             case QueueStatus::kDone: return PushOutcome::kDone;
             case QueueStatus::kClosed: return PushOutcome::kClosed;
             default: return PushOutcome::kRefused;
@@ -388,20 +388,24 @@ private:
             std::to_string(value));
     }
 
-    // The events from `next` on, up to the first that there is no room for.
+    // The events from `next` on, up to the first that there is no room for. missing: how many are known to lack it, for
+    // which of the others are duplicates isn't known.
     template <class Events>
-    QueueStatus offer(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
-        if (state_->identities && events.has_ids()) return offer_new(events, next, now, counts);
+    QueueStatus offer(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts, std::size_t& missing) {
+        if (state_->identities && events.has_ids()) return offer_new(events, next, now, counts, missing);
         const QueueClaim claim = state_->stream.push(
             events.size() - next, [&](std::size_t i, QueuedEvent& slot) noexcept { events.write(next + i, slot); });
         next += claim.count;
         counts.accepted += claim.count;
+        missing = events.size() - next;
         return claim.status;
     }
     // Those of them that are new. An event that there is no room for must not be remembered, so the ring is asked while
     // the memory is locked.
     template <class Events>
-    QueueStatus offer_new(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
+    QueueStatus offer_new(
+        Events& events, std::size_t& next, std::int64_t now, PushCounts& counts, std::size_t& missing) {
+        missing = 1;
         QueueStatus status = QueueStatus::kDone;
         while (next < events.size() && status == QueueStatus::kDone) {
             const std::optional<Identity> identity = events.identity(next);
@@ -416,7 +420,7 @@ private:
                 const IdentityMemory::Outcome outcome = state_->identities->check(*identity, now, accept);
                 if (status == QueueStatus::kDone) settle(outcome, next, counts);
             } else {
-                status = offer_new_block(events, next, now, counts);
+                status = offer_new_block(events, next, now, counts, missing);
             }
         }
         return status;
@@ -427,7 +431,8 @@ private:
     }
     // Of neighbours that all have an id.
     template <class Events>
-    QueueStatus offer_new_block(Events& events, std::size_t& next, std::int64_t now, PushCounts& counts) {
+    QueueStatus offer_new_block(
+        Events& events, std::size_t& next, std::int64_t now, PushCounts& counts, std::size_t& missing) {
         using Outcome = IdentityMemory::Outcome;
         constexpr std::size_t kBlock = IdentityMemory::kBlock;
         std::array<Identity, kBlock> identities;
@@ -449,6 +454,7 @@ private:
             const QueueClaim claim = state_->stream.push(
                 fresh, [&](std::size_t i, QueuedEvent& slot) noexcept { events.write(rows[i], slot); });
             status = claim.status;
+            if (status != QueueStatus::kDone) missing = fresh - claim.count;
             return claim.count;
         };
         std::size_t settled = 0;

@@ -34,6 +34,8 @@ namespace engagehub {
 
 class IdentityMemory {
 public:
+    // check_many() works in blocks of so many.
+    static constexpr std::size_t kBlock = IdentityFifo::kMostReserved;
     enum class Outcome : std::uint8_t {
         kAccepted,
         kDuplicate,    // of one that was accepted
@@ -138,7 +140,6 @@ public:
 private:
     static constexpr std::size_t kShards = 16;
     static constexpr std::size_t kMostInOneShard = 65'536;
-    static constexpr std::size_t kBlock = IdentityFifo::kMostReserved;
     static_assert(kMaximum / kShards + 1 <= IdentityFifo::kMaximum);
 
     struct alignas(kCacheLine) Shard {

@@ -8,6 +8,7 @@
 // InvalidArgument or std::bad_alloc; after it nothing can fail.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cmath>
@@ -27,6 +28,7 @@
 namespace engagehub {
 
 class EventDraft;
+class EventMould;
 
 class QueuedEvent {
 public:
@@ -60,6 +62,7 @@ public:
 
 private:
     friend class EventDraft;
+    friend class EventMould;
 
     // What is there with every event comes first, then what often is.
     enum Field : std::uint8_t { kKind, kMember, kChannel, kCommunity, kId, kData };
@@ -236,6 +239,40 @@ private:
 
     const EventView& view_;
     QueuedEvent::Block* block_ = nullptr;
+};
+
+// Many events that differ only in instants, values and integers: what they have in common is laid out once.
+class EventMould {
+public:
+    // REQUIRES: what EventDraft does, and that the event fits. A field that differs has an integer here, too.
+    explicit EventMould(const EventView& event) noexcept {
+        EventDraft::write(event, laid_out_);
+        bytes_ = kHead + laid_out_.ends_[QueuedEvent::kFields - 1];
+    }
+
+    // Where put() finds a field. REQUIRES: it has an integer.
+    std::size_t place_of(ItemView EventView::* field) const noexcept {
+        static constexpr std::array<ItemView EventView::*, QueuedEvent::kFields> kFields{
+            &EventView::kind,      &EventView::member, &EventView::channel,
+            &EventView::community, &EventView::id,     &EventView::data};
+        const auto which = static_cast<std::size_t>(std::find(kFields.begin(), kFields.end(), field) - kFields.begin());
+        return laid_out_.ends_[which] - sizeof(std::int64_t);
+    }
+
+    void write(QueuedEvent& slot, std::int64_t at, double value) const noexcept {
+        std::memcpy(static_cast<void*>(&slot), &laid_out_, bytes_);
+        slot.at_ = at;
+        slot.value_ = value;
+    }
+    static void put(QueuedEvent& slot, std::size_t place, std::int64_t number) noexcept {
+        std::memcpy(slot.inline_.data() + place, &number, sizeof number);
+    }
+
+private:
+    static constexpr std::size_t kHead = sizeof(QueuedEvent) - QueuedEvent::kInline;
+
+    QueuedEvent laid_out_{};
+    std::size_t bytes_;
 };
 
 }  // namespace engagehub

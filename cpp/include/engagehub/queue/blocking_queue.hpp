@@ -29,11 +29,10 @@ public:
 
     // kDone, kFull or kClosed. ENSURES: value is moved from if and only if the status is kDone.
     QueueStatus try_push(T&& value) {
-        for (Backoff backoff;; backoff.pause()) {
-            const QueueStatus status = ring_.try_push(std::move(value));
-            if (status == QueueStatus::kDone) items_.notify_one();
-            if (status != QueueStatus::kBusy) return status;
-        }
+        QueueStatus status = ring_.try_push(std::move(value));
+        if (status == QueueStatus::kBusy) status = unless_busy([&] { return ring_.try_push(std::move(value)); });
+        if (status == QueueStatus::kDone) items_.notify_one();
+        return status;
     }
 
     // Moves in as many as there is room for, at once or in several claims. Status kDone if all, else kFull or kClosed.
@@ -55,11 +54,10 @@ public:
 
     // kDone, kEmpty or kClosed.
     QueueStatus try_pop(T& value) {
-        for (Backoff backoff;; backoff.pause()) {
-            const QueueStatus status = ring_.try_pop(value);
-            if (status == QueueStatus::kDone) space_.notify_one();
-            if (status != QueueStatus::kBusy) return status;
-        }
+        QueueStatus status = ring_.try_pop(value);
+        if (status == QueueStatus::kBusy) status = unless_busy([&] { return ring_.try_pop(value); });
+        if (status == QueueStatus::kDone) space_.notify_one();
+        return status;
     }
 
     // Takes up to `count`, at once or in several claims. Status kDone if all, else kEmpty or kClosed.
@@ -117,6 +115,16 @@ public:
     }
 
 private:
+    // Waits out who is in the way of the last attempt.
+    template <class Attempt>
+    static QueueStatus unless_busy(Attempt&& attempt) {
+        for (Backoff backoff;;) {
+            backoff.pause();
+            const QueueStatus status = attempt();
+            if (status != QueueStatus::kBusy) return status;
+        }
+    }
+
     Ring ring_;
     BasicEventCount<Threading> items_;
     BasicEventCount<Threading> space_;

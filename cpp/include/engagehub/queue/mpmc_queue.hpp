@@ -102,8 +102,26 @@ public:
 
     std::size_t capacity() const noexcept { return mask_ + 1; }
 
+    // What try_push_n does for one, without its loops: that is a third of the cost.
     // ENSURES: value is moved from if and only if the status is kDone.
-    QueueStatus try_push(T&& value) noexcept { return try_push_n(&value, 1).status; }
+    QueueStatus try_push(T&& value) noexcept {
+        // Orders: as in try_push_n.
+        std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+        for (;;) {
+            Slot& slot = slot_of(tail);
+            const std::uint64_t sequence = slot.sequence.load(std::memory_order_acquire);
+            if (sequence != tail) {
+                const QueueStatus status = push_obstacle(tail, sequence);
+                if (status != QueueStatus::kDone) return status;
+                continue;
+            }
+            if (!tail_.compare_exchange_weak(tail, tail + 2, std::memory_order_seq_cst, std::memory_order_relaxed))
+                continue;
+            ::new (static_cast<void*>(&slot.storage)) T(std::move(value));
+            slot.sequence.store(tail + 1, std::memory_order_release);
+            return QueueStatus::kDone;
+        }
+    }
 
     // Claims up to `count` neighbouring slots at once and moves that many elements in, in order.
     template <class Iterator>
@@ -112,18 +130,11 @@ public:
         // Relaxed: a stale index only makes the compare-and-swap below fail.
         std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         for (;;) {
-            if ((tail & kClosedBit) != 0) return {QueueStatus::kClosed, 0, 0};
             const std::uint64_t sequence = slot_of(tail).sequence.load(std::memory_order_acquire);
             if (sequence != tail) {
-                if (ahead(sequence, tail)) {
-                    tail = tail_.load(std::memory_order_relaxed);  // relaxed: as above
-                    continue;
-                }
-                // Sequentially consistent, as the claim of a consumer is: see EventCount for who relies on it.
-                // Signed: consumers may have passed the index read above meanwhile.
-                const auto held = static_cast<std::int64_t>(tail - head_.load(std::memory_order_seq_cst));
-                const bool is_full = held >= static_cast<std::int64_t>(2 * capacity());
-                return {is_full ? QueueStatus::kFull : QueueStatus::kBusy, 0, 0};
+                const QueueStatus status = push_obstacle(tail, sequence);
+                if (status != QueueStatus::kDone) return {status, 0, 0};
+                continue;
             }
             // A slot that is free stays free until the producer index passes it, so the claim below proves all of them.
             std::uint64_t end = tail + 2;
@@ -145,7 +156,24 @@ public:
     QueueStatus try_pop(T& value) noexcept {
         static_assert(
             std::is_nothrow_move_assignable_v<T>, "an exception between claim and publication would block the queue");
-        return try_pop_n(1, [&value](T&& element) noexcept { value = std::move(element); }).status;
+        // Orders: as in try_pop_n, of which this is the case of one.
+        std::uint64_t head = head_.load(std::memory_order_relaxed);
+        for (;;) {
+            Slot& slot = slot_of(head);
+            const std::uint64_t sequence = slot.sequence.load(std::memory_order_acquire);
+            if (sequence != head + 1) {
+                const QueueStatus status = pop_obstacle(head, sequence);
+                if (status != QueueStatus::kDone) return status;
+                continue;
+            }
+            if (!head_.compare_exchange_weak(head, head + 2, std::memory_order_seq_cst, std::memory_order_relaxed))
+                continue;
+            T& element = *std::launder(reinterpret_cast<T*>(&slot.storage));
+            value = std::move(element);
+            element.~T();
+            slot.sequence.store(head + 2 * std::uint64_t{capacity()}, std::memory_order_release);
+            return QueueStatus::kDone;
+        }
     }
 
     // Claims up to `count` neighbouring elements at once and calls take(T&&) for each, in order. take must not throw.
@@ -157,13 +185,9 @@ public:
         for (;;) {
             const std::uint64_t sequence = slot_of(head).sequence.load(std::memory_order_acquire);
             if (sequence != head + 1) {
-                if (ahead(sequence, head + 1)) {
-                    head = head_.load(std::memory_order_relaxed);  // relaxed: as above
-                    continue;
-                }
-                const std::uint64_t tail = tail_.load(std::memory_order_seq_cst);
-                if ((tail & ~kClosedBit) != head) return {QueueStatus::kBusy, 0, 0};
-                return {(tail & kClosedBit) != 0 ? QueueStatus::kClosed : QueueStatus::kEmpty, 0, 0};
+                const QueueStatus status = pop_obstacle(head, sequence);
+                if (status != QueueStatus::kDone) return {status, 0, 0};
+                continue;
             }
             std::uint64_t end = head + 2;
             const std::uint64_t limit = head + 2 * std::min<std::uint64_t>(count, capacity());
@@ -215,6 +239,31 @@ private:
         Index sequence{0};
         std::aligned_storage_t<sizeof(T), alignof(T)> storage;
     };
+
+    // Why no producer can claim the slot of `tail`, which holds another sequence. kDone: only because the index was
+    // stale; it is read anew. A closed index never equals the sequence of its slot: that one waits for its producer.
+    QueueStatus push_obstacle(std::uint64_t& tail, std::uint64_t sequence) const noexcept {
+        if ((tail & kClosedBit) != 0) return QueueStatus::kClosed;
+        if (ahead(sequence, tail)) {
+            tail = tail_.load(std::memory_order_relaxed);  // relaxed: as every first look at it
+            return QueueStatus::kDone;
+        }
+        // Sequentially consistent, as the claim of a consumer is: see EventCount for who relies on it.
+        // Signed: consumers may have passed the index read above meanwhile.
+        const auto held = static_cast<std::int64_t>(tail - head_.load(std::memory_order_seq_cst));
+        return held >= static_cast<std::int64_t>(2 * capacity()) ? QueueStatus::kFull : QueueStatus::kBusy;
+    }
+
+    // The same for consumers and the slot of `head`.
+    QueueStatus pop_obstacle(std::uint64_t& head, std::uint64_t sequence) const noexcept {
+        if (ahead(sequence, head + 1)) {
+            head = head_.load(std::memory_order_relaxed);
+            return QueueStatus::kDone;
+        }
+        const std::uint64_t tail = tail_.load(std::memory_order_seq_cst);
+        if ((tail & ~kClosedBit) != head) return QueueStatus::kBusy;
+        return (tail & kClosedBit) != 0 ? QueueStatus::kClosed : QueueStatus::kEmpty;
+    }
 
     static bool ahead(std::uint64_t a, std::uint64_t b) { return static_cast<std::int64_t>(a - b) > 0; }
 

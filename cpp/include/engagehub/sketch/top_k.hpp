@@ -6,9 +6,11 @@
 // place of the one with the lowest upper bound; unlike there, the table remembers the one displaced. With a half-life,
 // weights decay; with a baseline, a second and longer half-life is kept beside the first, which tells who grows.
 // Thread safety: external; const methods may run side by side.
-// Invariants: (1) those of DecayedBounds, for either half-life; (2) the heap's root is the candidate with the lowest
-// upper bound, of equal ones the last item; (3) the item that came last is a candidate.
-// Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of an exponent; rows O(k log k).
+// Invariants: (1) those of DecayedBounds, for either half-life; (2) once there is no room for another candidate, the
+// heap's root is the one with the lowest upper bound, of equal ones the last item; (3) the item that came last is a
+// candidate.
+// Complexity: add O(depth + log k), and O(width * depth + k log k) in the rare move of an exponent, O(k log k) when the
+// last room for a candidate is taken; rows O(k log k).
 // Rounding: integer weights without a half-life are exact while their sum is below 2^53, but for what the table rounds
 // up above 2^37. Otherwise answers widen their bounds by (n + 8) * 2^-52 for n additions.
 // Failure: bad input throws InvalidArgument, InvalidType, Incompatible or Corrupted and changes nothing. A
@@ -310,6 +312,8 @@ private:
 
     // One place more than rows, so that the last item finds one when k others have larger bounds.
     std::size_t most_candidates() const { return 2 * k_; }
+    // Before that nobody is displaced, so nobody needs to know who would be: the heap is a mere list.
+    bool is_full() const { return heap_.size() == most_candidates(); }
 
     bool is_exact() const { return !half_life().decays() && !fractional_ && total_ < decayed_sum::kMostWeight; }
 
@@ -337,11 +341,11 @@ private:
         const auto held = items_.find(item, hash);
         // All that may fail for want of memory comes before the exponents move.
         const Slot slot = held ? *held : add_candidate(item, hash);
-        if (recent_.follow(at, is_first)) reorder();
+        if (recent_.follow(at, is_first) && is_full()) reorder();
         if (baseline_) baseline_->follow(at, is_first);
         if (held) {
             each_layer(*this, [&](DecayedBounds& layer) { layer.add(slot, layer.gain(weight, at)); });
-            sift_down(recent_[slot].place);
+            if (is_full()) sift_down(recent_[slot].place);
         } else {
             admit(slot, weight, at);
         }
@@ -357,9 +361,9 @@ private:
         recent_[slot] = recent_.outside(columns);
         if (baseline_) (*baseline_)[slot] = baseline_->outside(columns);
         each_layer(*this, [&](DecayedBounds& layer) { layer.add(slot, layer.gain(weight, at)); });
-        if (heap_.size() < most_candidates()) {
+        if (!is_full()) {
             heap_.push_back(slot);
-            sift_up(heap_.size() - 1);
+            if (is_full()) reorder();
         } else {
             dismiss(heap_.front());
             put(0, slot);
@@ -396,15 +400,6 @@ private:
     void put(std::size_t place, Slot slot) {
         heap_[place] = slot;
         recent_[slot].place = static_cast<std::uint32_t>(place);
-    }
-
-    void sift_up(std::size_t place) {
-        const Slot slot = heap_[place];
-        while (place > 0 && is_worse(slot, heap_[(place - 1) / 2])) {
-            put(place, heap_[(place - 1) / 2]);
-            place = (place - 1) / 2;
-        }
-        put(place, slot);
     }
 
     void sift_down(std::size_t place) {
