@@ -257,8 +257,7 @@ class AsyncCalls(_native.EventProcessor):
 
         assert self._lines is not None
         loop = asyncio.get_running_loop()
-        seconds = math.inf if self._block_timeout is None else self._block_timeout
-        deadline = None if seconds == math.inf else loop.time() + seconds
+        deadline = None if self._block_timeout is None else loop.time() + self._block_timeout
         line = self._lines.setdefault(loop, _Line(asyncio.Lock()))
         line.length += 1
         is_settled = False  # whether the event was accepted, known, or refused by the processor itself
@@ -347,7 +346,7 @@ class BatchIterator:
         self._is_over = True
         self._held = None
         self._sink._leave(self)
-        self._rouse()
+        _rouse(self._reference)
 
     def __del__(self) -> None:
         if hasattr(self, "_is_over"):
@@ -357,15 +356,18 @@ class BatchIterator:
         """Look for a batch again; called by the sink's thread."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._rouse)
-
-    def _rouse(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+                # By its reference: one that waits in the queue of the loop must not keep an iterator that was left.
+                self._loop.call_soon_threadsafe(_rouse, self._reference)
 
     def _is_stranded(self) -> bool:
         """Say whether its loop was closed, so that it will never ask again."""
         return self._loop is not None and self._loop.is_closed()
+
+
+def _rouse(reference: weakref.ref[BatchIterator]) -> None:
+    iterator = reference()
+    if iterator is not None and iterator._waiter is not None and not iterator._waiter.done():
+        iterator._waiter.set_result(None)
 
 
 async def _until(attempt: Callable[[], bool], timeout: float | None) -> bool:  # noqa: ASYNC109
