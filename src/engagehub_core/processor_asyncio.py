@@ -298,7 +298,8 @@ class _Line:
 class BatchIterator:
     """The batches of a processor with a `HandOver`, one after another; see `EventProcessor.batches`.
 
-    It is used by one task at a time, but may be dropped by any thread.
+    It is used by one task at a time, but may be dropped by any thread. The sink knows it by a weak reference, so that one
+    that is dropped has left its batch to others.
     """
 
     __slots__ = ("__weakref__", "_held", "_is_over", "_loop", "_processor", "_reference", "_sink", "_waiter")
@@ -322,8 +323,6 @@ class BatchIterator:
         if self._waiter is not None:
             message = "another task waits for the next batch of this iteration already"
             raise RuntimeError(message)
-        if self._is_over:
-            raise StopAsyncIteration
         held, self._held = self._held, None
         if held is not None and not held.ack():
             await self.aclose()
@@ -347,10 +346,6 @@ class BatchIterator:
         self._held = None
         self._sink._leave(self)
         _rouse(self._reference)
-
-    def __del__(self) -> None:
-        if hasattr(self, "_is_over"):
-            self._sink._leave(self)
 
     def _wake(self) -> None:
         """Look for a batch again; called by the sink's thread."""

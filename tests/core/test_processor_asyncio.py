@@ -18,7 +18,6 @@ from waiting import PATIENCE, until
 
 from engagehub_core import EventProcessor, ProcessorStats
 from engagehub_core.errors import CapacityExceeded, Closed, InvalidArgument, InvalidType, SinkError
-from engagehub_core.processor_asyncio import BatchIterator
 from engagehub_core.sinks import HandedBatch, HandOver, Sink
 from engagehub_core.testing import ManualClock
 
@@ -670,6 +669,20 @@ def test_one_iteration_at_a_time():
     asyncio.run(main())
 
 
+def test_an_iteration_that_is_closed_while_a_task_waits_ends_for_that():
+    async def main():
+        events = handing(0)
+        batches = events.batches()
+        waiting = asyncio.create_task(anext(batches))
+        await asyncio.sleep(0)
+        await batches.aclose()
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(waiting, PATIENCE)
+        await events.aclose()
+
+    asyncio.run(main())
+
+
 def test_batches_needs_a_hand_over():
     with EventProcessor(lambda batch: None) as events, pytest.raises(InvalidArgument, match="HandOver, got function"):
         events.batches()
@@ -883,10 +896,6 @@ def test_whatever_consumers_do_each_event_is_acknowledged_once_and_in_order(seed
     stats = asyncio.run(main())
     assert taken == list(range(2_000))
     assert (stats.delivered, stats.dead_lettered, stats.refused) == (2_000, 0, 0)
-
-
-def test_an_iterator_whose_init_was_never_called_goes_quietly():
-    BatchIterator.__new__(BatchIterator)
 
 
 @pytest.mark.parametrize("end", ["pass", "del events", "loop.close()", "os._exit(0)", "batch.ack()"])
