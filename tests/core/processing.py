@@ -1,7 +1,8 @@
-"""What the tests of the event processor share: an account that must add up, a sink that waits, programs of their own."""
+"""What tests of the event processor share: an account that must add up, a sink that waits, programs of their own."""
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -13,7 +14,9 @@ import pytest
 from waiting import PATIENCE
 
 if TYPE_CHECKING:
-    from engagehub_core import EventProcessor, ProcessorStats
+    from collections.abc import Iterable
+
+    from engagehub_core import Event, EventProcessor, ProcessorStats
 
 AT = 1_700_000_000
 #: A flush_interval that doesn't end within a test.
@@ -21,6 +24,7 @@ FOREVER = 86_400
 #: Waits before another attempt that don't take long.
 AT_ONCE = {"retry_first": 1e-3, "retry_max": 1e-3}
 
+_OWN_ID = re.compile(r"[0-9a-f]{16}-\d+")
 #: For tests that ask for the gate: threads that ran one side by side would share it.
 one_at_a_time = pytest.mark.thread_unsafe(reason="its gate is a fixture, which threads would share")
 
@@ -38,6 +42,14 @@ def check(stats: ProcessorStats) -> ProcessorStats:
     assert stats.dead_dropped <= stats.dead_lettered
     assert stats.failed_batches <= stats.batches
     return stats
+
+
+def with_given_ids(events: Iterable[Event]) -> list[Event]:
+    """Return events without the ids that the processor gave to those that had none."""
+    return [
+        event._replace(id=None) if isinstance(event.id, str) and _OWN_ID.fullmatch(event.id) else event
+        for event in events
+    ]
 
 
 class Gate:

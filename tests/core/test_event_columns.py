@@ -14,6 +14,7 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processing import with_given_ids
 
 from engagehub_core import Event, EventProcessor
 from engagehub_core.errors import InvalidArgument, InvalidType
@@ -24,9 +25,9 @@ AT = 1_700_000_000
 def pushed(*given_columns, clock=lambda: AT):
     """Return the events that come out when columns go in."""
     batches = []
-    with EventProcessor(batches.append, clock=clock) as events:
+    with EventProcessor(batches.append, clock=clock, dedupe_horizon=None, max_skew=None) as events:
         counts = [events.push_many(columns) for columns in given_columns]
-    rows = [event for batch in batches for event in batch]
+    rows = with_given_ids(event for batch in batches for event in batch)
     assert sum(counts) == len(rows)
     return rows
 
@@ -38,7 +39,7 @@ def members(columns):
 def micros(at):
     """Return the exact instants that a column of `at` stands for."""
     batches = []
-    with EventProcessor(batches.append) as events:
+    with EventProcessor(batches.append, max_skew=None) as events:
         events.push_many({"kind": "k", "member": range(len(at)), "at": at})
     return [us for batch in batches for us in batch.columns()["at_us"]]
 
@@ -172,16 +173,18 @@ def test_a_batch_goes_in_again_as_columns_and_as_arrow(rows):
     names = ("id", "kind", "community", "channel", "member", "at_us", "value", "data")
     batches = []
     columns = {name: [row[i] for row in rows] for i, name in enumerate(names)}
-    with EventProcessor(batches.append) as events:
+    with EventProcessor(batches.append, dedupe_horizon=None, max_skew=None) as events:
         events.push_many(columns)
     again = []
-    with EventProcessor(again.append) as events:
+    with EventProcessor(again.append, dedupe_horizon=None, max_skew=None) as events:
         for batch in batches:
             for part in (batch, batch.columns(), pa.table(batch), batch.to_arrow()):
                 assert events.push_many(part) == len(rows)
                 events.flush()
     for batch in batches:
-        assert [tuple(c[n][i] for n in names) for c in [batch.columns()] for i in range(len(batch))] == rows
+        given_ids = [event.id for event in with_given_ids(batch)]
+        columns = {**batch.columns(), "id": given_ids}
+        assert [tuple(columns[name][i] for name in names) for i in range(len(batch))] == rows
         assert all(other == batch for other in again)
     assert len(again) == 4 * len(batches)
 
