@@ -473,6 +473,7 @@ class EventProcessor(AsyncCalls):
         >>> events.close()
         """
         self._refuse_on_own_thread("flush")
+        self._check_timeout(timeout)
         self._end_flush(is_flushed=self._wait_flushed(self._request_flush(), timeout), timeout=timeout)
 
     def _end_flush(self, *, is_flushed: bool, timeout: float | None) -> None:
@@ -525,6 +526,7 @@ class EventProcessor(AsyncCalls):
         if self._has_ended:
             return
         self._refuse_on_own_thread("close")
+        self._check_timeout(timeout)
         self._stop()
         self._end(is_drained=self._wait_ended(timeout), timeout=timeout)
 

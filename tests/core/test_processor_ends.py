@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -13,7 +14,7 @@ from processing import AT, FOREVER, check, one_at_a_time, run_script
 from waiting import PATIENCE, answer_to_ctrl_c
 
 from engagehub_core import EventProcessor
-from engagehub_core.errors import Closed, SinkError
+from engagehub_core.errors import Closed, InvalidArgument, InvalidType, SinkError
 
 
 @one_at_a_time
@@ -46,6 +47,22 @@ def test_close_delivers_all_and_is_idempotent():
             attempt()
     assert check(events.stats()).offered == 1500
     assert repr(events) == "<EventProcessor, closed>"
+
+
+@pytest.mark.parametrize("timeout", ["1", float("nan"), -1, True, 10**400])
+def test_what_is_no_timeout_changes_nothing(timeout):
+    rows = []
+    with EventProcessor(rows.extend, flush_interval=FOREVER) as events:
+        events.push("k", 1, at=AT)
+        for attempt in (events.flush, events.close):
+            with pytest.raises((InvalidArgument, InvalidType), match="timeout must .*, got "):
+                attempt(timeout)
+        for wait in (events.aflush, events.aclose):
+            with pytest.raises((InvalidArgument, InvalidType), match="timeout must .*, got "):
+                asyncio.run(wait(timeout))
+        assert not events.is_closed
+        assert not rows
+    assert len(rows) == 1
 
 
 @one_at_a_time
