@@ -218,6 +218,44 @@ def test_the_sink_drops_the_processor_and_the_rest_is_delivered():
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_a_sink_that_hangs_at_the_end_keeps_nothing_from_the_others():
+    written, errors, seconds = run_script(
+        """
+        import os, threading, time
+        from engagehub_core import EventProcessor
+        class Sink:
+            def write(self, batch):
+                time.sleep(0.5)
+                os.write(1, b"written, ")
+            def close(self): os.write(1, b"closed")
+        def hang(batch): threading.Event().wait()
+        first = EventProcessor(hang)
+        works = EventProcessor(Sink(), flush_interval=60)
+        last = EventProcessor(hang)
+        for events in (first, works, last):
+            events.push("k", 1)
+        """
+    )
+    assert written == "written, closed"
+    assert errors.count("TimeoutError: ") == 2
+    assert seconds < PATIENCE
+
+
+def test_a_sink_may_push_into_an_older_processor_at_the_end():
+    written, errors, _ = run_script(
+        """
+        from engagehub_core import EventProcessor
+        older = EventProcessor(lambda batch: print(len(batch)), flush_interval=60)
+        def pass_on(batch):
+            for event in batch:
+                older.push(event.kind, event.member)
+        newer = EventProcessor(pass_on, flush_interval=60)
+        newer.push("k", 1)
+        """
+    )
+    assert (written, errors) == ("1\n", "")
+
+
 def test_the_interpreter_ends_with_pending_events():
     out, err, _ = run_script(
         """
