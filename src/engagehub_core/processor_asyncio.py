@@ -138,6 +138,7 @@ class AsyncCalls(_native.EventProcessor):
         1
         """
         self._refuse_on_own_thread("aflush")
+        self._check_timeout(timeout)
         ticket = self._request_flush()
         await _until(
             lambda: self._wait_flushed(ticket, 0.0) or self._wait_ended(0.0) or self._is_sink_stalled(), timeout
@@ -181,6 +182,7 @@ class AsyncCalls(_native.EventProcessor):
         if self._has_ended:
             return
         self._refuse_on_own_thread("aclose")
+        self._check_timeout(timeout)
         self._stop()
         is_drained = await _until(lambda: self._wait_ended(0.0), timeout)
         await asyncio.to_thread(self._end, is_drained=is_drained, timeout=timeout)
@@ -243,6 +245,10 @@ class AsyncCalls(_native.EventProcessor):
             await self.aclose()
         except Exception as late:  # noqa: BLE001 - whatever it is, the body's own exception goes on its way
             _native.write_unraisable(late, self)
+
+    def _check_timeout(self, timeout: float | None) -> None:
+        """Refuse what is no timeout, before it can change anything."""
+        self._wait_flushed(0, timeout)  # nothing comes before the first event, so this doesn't wait
 
     def _is_waited_for(self) -> bool:
         """Say whether others on this loop wait for room already."""
@@ -369,7 +375,7 @@ async def _until(attempt: Callable[[], bool], timeout: float | None) -> bool:  #
     """Say whether the attempt succeeded in time; there is always one."""
     import asyncio  # noqa: PLC0415
 
-    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    deadline = math.inf if timeout is None else time.monotonic() + float(timeout)
     pause = _PAUSE_FIRST
     while not attempt():
         left = deadline - time.monotonic()
