@@ -304,8 +304,8 @@ class _Line:
 class BatchIterator:
     """The batches of a processor with a `HandOver`, one after another; see `EventProcessor.batches`.
 
-    It is used by one task at a time, but may be dropped by any thread. The sink knows it by a weak reference, so that one
-    that is dropped has left its batch to others.
+    It is used by one task at a time, but may be dropped by any thread. The sink knows it weakly, so that an iterator
+    which is dropped has left its batch to others.
     """
 
     __slots__ = ("__weakref__", "_held", "_is_over", "_loop", "_processor", "_reference", "_sink", "_waiter")

@@ -821,6 +821,20 @@ def test_what_waits_in_a_sink_that_was_replaced_goes_to_the_new_one():
     assert [row.member for row in rows] == [0, 1]
 
 
+def test_after_closing_it_is_too_late_to_acknowledge_even_before_the_sink_has_heard_of_it():
+    async def main():
+        events = handing(1)
+        batch = await anext(events.batches())
+        with events.sink._changed:  # its thread can't go on
+            events.sink.close()
+            assert batch.ack() is False
+        events.replace_sink(lambda batch: None)
+        await events.aclose()
+        assert events.stats().delivered == 1
+
+    asyncio.run(main())
+
+
 def test_the_iterator_keeps_the_processor():
     async def main():
         members = []
@@ -920,7 +934,7 @@ def test_the_interpreter_ends_while_a_batch_is_handed_over(end):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 def test_in_the_child_of_a_fork_nothing_waits():
     script = """
-        import asyncio, gc, os, signal, warnings
+        import asyncio, gc, os, signal, threading, warnings
         from engagehub_core import EventProcessor
         from engagehub_core.errors import Closed
         from engagehub_core.sinks import HandOver
@@ -930,7 +944,14 @@ def test_in_the_child_of_a_fork_nothing_waits():
         loop = asyncio.new_event_loop()
         batches = events.batches()
         batch = loop.run_until_complete(anext(batches))
-        events.sink._changed.acquire()  # as the sink's thread may have, at any moment
+        held, done = threading.Event(), threading.Event()
+        def hold():  # as the sink's thread may, at any moment
+            with events.sink._changed:
+                held.set()
+                done.wait()
+        holder = threading.Thread(target=hold)
+        holder.start()
+        held.wait()
         child = os.fork()
         if child == 0:
             signal.alarm(30)
@@ -942,7 +963,8 @@ def test_in_the_child_of_a_fork_nothing_waits():
                 gc.collect()
                 os._exit(7)
             os._exit(1)
-        events.sink._changed.release()
+        done.set()
+        holder.join()
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         batch.ack()
         events.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 
@@ -187,6 +188,26 @@ except ModuleNotFoundError as error:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     wanted = 'engagehub_core.prometheus needs prometheus_client: pip install "engagehub-core[prometheus]"\n'
     assert done.stdout == wanted
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_the_child_of_a_fork_says_nothing_of_its_parents_processors():
+    script = """
+import os, warnings
+from prometheus_client import CollectorRegistry
+from engagehub_core import EventProcessor
+from engagehub_core.prometheus import ProcessorCollector
+warnings.simplefilter("ignore", DeprecationWarning)  # from 3.12 on, about forking with threads
+with EventProcessor() as events:
+    collector = ProcessorCollector(events)
+    child = os.fork()
+    if child == 0:
+        os._exit(sum(len(metric.samples) for metric in collector.collect()))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sum(len(metric.samples) for metric in collector.collect()) > 0
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_nothing_else_imports_prometheus_client():
