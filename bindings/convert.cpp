@@ -29,12 +29,19 @@ constexpr std::size_t kAhead = 8;
 constexpr double kFirstSecond = -62135596800.0;
 constexpr double kLastSecond = 253402300800.0;
 
+// What std::llround() gives, without a call: the rest is exact, for beyond 2^53 there is none.
+std::int64_t rounded(double number) {
+    const auto whole = static_cast<std::int64_t>(number);
+    const double rest = number - static_cast<double>(whole);
+    return whole + static_cast<std::int64_t>(rest >= 0.5) - static_cast<std::int64_t>(rest <= -0.5);
+}
+
 std::int64_t instant_of_seconds(double seconds, py::handle object, Argument argument) {
     if (!(seconds >= kFirstSecond && seconds < kLastSecond)) {
         throw InvalidArgument(
             std::string(argument) + " must be Unix seconds between the years 1 and 9999, got " + shown(object));
     }
-    return static_cast<std::int64_t>(std::llround(seconds * 1e6));
+    return rounded(seconds * 1e6);
 }
 
 std::int64_t days_from_civil(int year, int month, int day) {
@@ -155,6 +162,7 @@ void require_order(py::handle items, const char* argument, py::handle values, co
 }
 
 std::int64_t instant(py::handle object, Argument argument) {
+    if (PyFloat_CheckExact(object.ptr())) return instant_of_seconds(PyFloat_AS_DOUBLE(object.ptr()), object, argument);
     if (is_float(object)) {
         const double seconds = PyFloat_AsDouble(object.ptr());
         if (seconds == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
@@ -185,7 +193,7 @@ std::int64_t instant_of(double seconds, Argument argument) {
             std::string(argument) + " must be Unix seconds between the years 1 and 9999, got " +
             engagehub::shown(seconds));
     }
-    return static_cast<std::int64_t>(std::llround(seconds * 1e6));
+    return rounded(seconds * 1e6);
 }
 
 std::int64_t instant_of(std::int64_t seconds, Argument argument) {
@@ -209,13 +217,7 @@ void append_instants(
             for (std::size_t i = 0; i < size; ++i)
                 out[i] = instant_of(block[i], Argument(argument, before + start + i));
         }
-        // What llround() gives, without a call: the rest is exact, for beyond 2^53 there is none.
-        for (std::size_t i = 0; i < size; ++i) {
-            const double micros = block[i] * 1e6;
-            const auto whole = static_cast<std::int64_t>(micros);
-            const double rest = micros - static_cast<double>(whole);
-            out[i] = whole + static_cast<std::int64_t>(rest >= 0.5) - static_cast<std::int64_t>(rest <= -0.5);
-        }
+        for (std::size_t i = 0; i < size; ++i) out[i] = rounded(block[i] * 1e6);
     }
 }
 

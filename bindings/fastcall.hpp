@@ -80,7 +80,19 @@ struct Signature {
     std::size_t required;
     std::size_t positional;
     std::array<std::string_view, N> names;
+    // The names as callers have them, for calls that are worth it: see remember_names().
+    std::array<PyObject*, N> interned{};
 };
+
+// When the module is imported, for as long as the interpreter lives.
+template <std::size_t N>
+void remember_names(Signature<N>& signature) {
+    for (std::size_t i = 0; i < N; ++i) {
+        signature.interned[i] =
+            PyUnicode_InternFromString(signature.names[i].data());  // a literal: it ends with a zero
+        if (signature.interned[i] == nullptr) throw py::error_already_set();
+    }
+}
 
 // The text of a keyword, which is a str. Most are ASCII, and then it lies in the object.
 inline std::string_view name_of(PyObject* keyword) {
@@ -108,7 +120,13 @@ std::array<PyObject*, N> bind_any(
     const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
     std::size_t expected = positional == N ? 0 : positional;  // callers mostly keep to the order of the signature
     for (Py_ssize_t k = 0; k < named; ++k) {
-        const std::string_view name = name_of(PyTuple_GET_ITEM(keywords, k));
+        PyObject* const keyword = PyTuple_GET_ITEM(keywords, k);
+        if (signature.interned[expected] == keyword && bound[expected] == nullptr) {
+            bound[expected] = given[positional + static_cast<std::size_t>(k)];
+            expected = expected + 1 == N ? 0 : expected + 1;
+            continue;
+        }
+        const std::string_view name = name_of(keyword);
         std::size_t tried = 0;
         while (tried < N && signature.names[expected] != name) {
             expected = expected + 1 == N ? 0 : expected + 1;

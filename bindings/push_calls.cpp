@@ -18,13 +18,14 @@ namespace processor {
 
 namespace {
 
+fastcall::Signature<8> push_signature{
+    "push", 2, 3, {"kind", "member", "channel", "at", "community", "id", "value", "data"}};
+
 // Calls take(processor, event) with what the arguments say.
 template <class Take>
 PyObject* with_event(PyObject* self, PyObject* const* given, Py_ssize_t count, PyObject* keywords, const Take& take) {
     return fastcall::call([&]() -> PyObject* {
-        static constexpr fastcall::Signature<8> kSignature{
-            "push", 2, 3, {"kind", "member", "channel", "at", "community", "id", "value", "data"}};
-        const auto bound = fastcall::bind(kSignature, given, count, keywords);
+        const auto bound = fastcall::bind(push_signature, given, count, keywords);
         const auto is_given = [](PyObject* object) { return object != nullptr && object != Py_None; };
         auto& processor = fastcall::self_of<Processor>(self);
         EventView event;
@@ -128,6 +129,7 @@ As push(), but at once, and None where there is no room, which it doesn't count.
 }  // namespace
 
 void add_push_calls(py::handle type) {
+    fastcall::remember_names(push_signature);
     fastcall::add(type, push_definition);
     fastcall::add(type, offer_definition);
 }

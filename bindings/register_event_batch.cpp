@@ -454,7 +454,9 @@ void register_event_batch(py::module_& module) {
     type.def("__reduce__", [](const py::object&) -> py::object {
         throw py::type_error("EventBatch can't be pickled or copied: use list(batch)");
     });
-    type.def_property_readonly("nbytes", fastcall::method(&EventBatch::memory_bytes));
+    type.def_property_readonly(
+        "nbytes", fastcall::method(&EventBatch::memory_bytes),
+        "Memory that is kept as long as the batch is, in bytes.");
     type.def("columns", fastcall::method(&columns_of), kColumnsDoc);
     type.def("to_dicts", fastcall::method(&dicts_of), kDictsDoc);
     type.def("to_arrow", &arrow_batch, kArrowDoc);

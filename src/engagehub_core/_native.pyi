@@ -435,8 +435,10 @@ class EventBatch(Sequence[Event]):
 # What a structure is made of that events keep current.
 class LiveBoard(metaclass=_Type):
     def __init__(self, *args: object, **kwargs: object) -> None: ...  # only Projections makes one
+
 class LiveTrend(metaclass=_Type):
     def __init__(self, *args: object, **kwargs: object) -> None: ...  # only Projections makes one
+
 class LiveWindow(metaclass=_Type):
     def __init__(self, *args: object, **kwargs: object) -> None: ...  # only Projections makes one
 

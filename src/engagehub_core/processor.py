@@ -40,6 +40,8 @@ _logger = logging.getLogger("engagehub_core")
 
 #: Seconds that the interpreter's end, or the end of a processor that nobody closed, waits for sinks.
 _PATIENCE = 5.0
+#: Seconds that each gets at the interpreter's end though others took longer: for threads that only have to end.
+_LEAST_PATIENCE = 0.25
 
 _OVERFLOW = ("refuse", "block", "drop_oldest", "raise")
 
@@ -473,6 +475,7 @@ class EventProcessor(AsyncCalls):
         >>> events.close()
         """
         self._refuse_on_own_thread("flush")
+        self._check_timeout(timeout)
         self._end_flush(is_flushed=self._wait_flushed(self._request_flush(), timeout), timeout=timeout)
 
     def _end_flush(self, *, is_flushed: bool, timeout: float | None) -> None:
@@ -525,6 +528,7 @@ class EventProcessor(AsyncCalls):
         if self._has_ended:
             return
         self._refuse_on_own_thread("close")
+        self._check_timeout(timeout)
         self._stop()
         self._end(is_drained=self._wait_ended(timeout), timeout=timeout)
 
@@ -765,12 +769,13 @@ _open_processors: weakref.WeakValueDictionary[int, EventProcessor] = weakref.Wea
 def _close_all() -> None:
     """Close what is open when the interpreter ends, within a bounded time; then let no worker into it."""
     deadline = time.monotonic() + _PATIENCE
-    for reference in _open_processors.valuerefs():
-        processor = reference()
-        if processor is None:
-            continue
+    # The newest first, since its sink may push into an older one.
+    processors = [one for one in (reference() for reference in reversed(_open_processors.valuerefs())) if one]
+    for processor in processors:
+        processor._request_flush()  # so that they deliver side by side, and one that hangs costs the others no time
+    for processor in processors:
         try:
-            processor.close(max(0.0, deadline - time.monotonic()))
+            processor.close(max(_LEAST_PATIENCE, deadline - time.monotonic()))
         except BaseException as error:  # noqa: BLE001 - nobody is left who could handle it, and the others must be closed
             _native.write_unraisable(error, processor)
     _native.shut_interpreter(1.0)

@@ -138,6 +138,7 @@ class AsyncCalls(_native.EventProcessor):
         1
         """
         self._refuse_on_own_thread("aflush")
+        self._check_timeout(timeout)
         ticket = self._request_flush()
         await _until(
             lambda: self._wait_flushed(ticket, 0.0) or self._wait_ended(0.0) or self._is_sink_stalled(), timeout
@@ -181,6 +182,7 @@ class AsyncCalls(_native.EventProcessor):
         if self._has_ended:
             return
         self._refuse_on_own_thread("aclose")
+        self._check_timeout(timeout)
         self._stop()
         is_drained = await _until(lambda: self._wait_ended(0.0), timeout)
         await asyncio.to_thread(self._end, is_drained=is_drained, timeout=timeout)
@@ -244,6 +246,10 @@ class AsyncCalls(_native.EventProcessor):
         except Exception as late:  # noqa: BLE001 - whatever it is, the body's own exception goes on its way
             _native.write_unraisable(late, self)
 
+    def _check_timeout(self, timeout: float | None) -> None:
+        """Refuse what is no timeout, before it can change anything."""
+        self._wait_flushed(0, timeout)  # nothing comes before the first event, so this doesn't wait
+
     def _is_waited_for(self) -> bool:
         """Say whether others on this loop wait for room already."""
         if not self._lines:
@@ -257,8 +263,7 @@ class AsyncCalls(_native.EventProcessor):
 
         assert self._lines is not None
         loop = asyncio.get_running_loop()
-        seconds = math.inf if self._block_timeout is None else self._block_timeout
-        deadline = None if seconds == math.inf else loop.time() + seconds
+        deadline = None if self._block_timeout is None else loop.time() + self._block_timeout
         line = self._lines.setdefault(loop, _Line(asyncio.Lock()))
         line.length += 1
         is_settled = False  # whether the event was accepted, known, or refused by the processor itself
@@ -299,7 +304,8 @@ class _Line:
 class BatchIterator:
     """The batches of a processor with a `HandOver`, one after another; see `EventProcessor.batches`.
 
-    It is used by one task at a time, but may be dropped by any thread.
+    It is used by one task at a time, but may be dropped by any thread. The sink knows it weakly, so that an iterator
+    which is dropped has left its batch to others.
     """
 
     __slots__ = ("__weakref__", "_held", "_is_over", "_loop", "_processor", "_reference", "_sink", "_waiter")
@@ -323,8 +329,6 @@ class BatchIterator:
         if self._waiter is not None:
             message = "another task waits for the next batch of this iteration already"
             raise RuntimeError(message)
-        if self._is_over:
-            raise StopAsyncIteration
         held, self._held = self._held, None
         if held is not None and not held.ack():
             await self.aclose()
@@ -347,32 +351,31 @@ class BatchIterator:
         self._is_over = True
         self._held = None
         self._sink._leave(self)
-        self._rouse()
-
-    def __del__(self) -> None:
-        if hasattr(self, "_is_over"):
-            self._sink._leave(self)
+        _rouse(self._reference)
 
     def _wake(self) -> None:
         """Look for a batch again; called by the sink's thread."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed
-                self._loop.call_soon_threadsafe(self._rouse)
-
-    def _rouse(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+                # By its reference: one that waits in the queue of the loop must not keep an iterator that was left.
+                self._loop.call_soon_threadsafe(_rouse, self._reference)
 
     def _is_stranded(self) -> bool:
         """Say whether its loop was closed, so that it will never ask again."""
         return self._loop is not None and self._loop.is_closed()
 
 
+def _rouse(reference: weakref.ref[BatchIterator]) -> None:
+    iterator = reference()
+    if iterator is not None and iterator._waiter is not None and not iterator._waiter.done():
+        iterator._waiter.set_result(None)
+
+
 async def _until(attempt: Callable[[], bool], timeout: float | None) -> bool:  # noqa: ASYNC109
     """Say whether the attempt succeeded in time; there is always one."""
     import asyncio  # noqa: PLC0415
 
-    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    deadline = math.inf if timeout is None else time.monotonic() + float(timeout)
     pause = _PAUSE_FIRST
     while not attempt():
         left = deadline - time.monotonic()

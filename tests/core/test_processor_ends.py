@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import sys
@@ -13,7 +14,7 @@ from processing import AT, FOREVER, check, one_at_a_time, run_script
 from waiting import PATIENCE, answer_to_ctrl_c
 
 from engagehub_core import EventProcessor
-from engagehub_core.errors import Closed, SinkError
+from engagehub_core.errors import Closed, InvalidArgument, InvalidType, SinkError
 
 
 @one_at_a_time
@@ -46,6 +47,22 @@ def test_close_delivers_all_and_is_idempotent():
             attempt()
     assert check(events.stats()).offered == 1500
     assert repr(events) == "<EventProcessor, closed>"
+
+
+@pytest.mark.parametrize("timeout", ["1", float("nan"), -1, True, 10**400])
+def test_what_is_no_timeout_changes_nothing(timeout):
+    rows = []
+    with EventProcessor(rows.extend, flush_interval=FOREVER) as events:
+        events.push("k", 1, at=AT)
+        for attempt in (events.flush, events.close):
+            with pytest.raises((InvalidArgument, InvalidType), match="timeout must .*, got "):
+                attempt(timeout)
+        for wait in (events.aflush, events.aclose):
+            with pytest.raises((InvalidArgument, InvalidType), match="timeout must .*, got "):
+                asyncio.run(wait(timeout))
+        assert not events.is_closed
+        assert not rows
+    assert len(rows) == 1
 
 
 @one_at_a_time
@@ -199,6 +216,44 @@ def test_the_sink_drops_the_processor_and_the_rest_is_delivered():
     begun.set()
     assert done.wait(PATIENCE)
     assert seen == [0, 1, 2, 3, 4]
+
+
+def test_a_sink_that_hangs_at_the_end_keeps_nothing_from_the_others():
+    written, errors, seconds = run_script(
+        """
+        import os, threading, time
+        from engagehub_core import EventProcessor
+        class Sink:
+            def write(self, batch):
+                time.sleep(0.5)
+                os.write(1, b"written, ")
+            def close(self): os.write(1, b"closed")
+        def hang(batch): threading.Event().wait()
+        first = EventProcessor(hang)
+        works = EventProcessor(Sink(), flush_interval=60)
+        last = EventProcessor(hang)
+        for events in (first, works, last):
+            events.push("k", 1)
+        """
+    )
+    assert written == "written, closed"
+    assert errors.count("TimeoutError: ") == 2
+    assert seconds < PATIENCE
+
+
+def test_a_sink_may_push_into_an_older_processor_at_the_end():
+    written, errors, _ = run_script(
+        """
+        from engagehub_core import EventProcessor
+        older = EventProcessor(lambda batch: print(len(batch)), flush_interval=60)
+        def pass_on(batch):
+            for event in batch:
+                older.push(event.kind, event.member)
+        newer = EventProcessor(pass_on, flush_interval=60)
+        newer.push("k", 1)
+        """
+    )
+    assert (written, errors) == ("1\n", "")
 
 
 def test_the_interpreter_ends_with_pending_events():

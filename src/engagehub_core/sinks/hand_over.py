@@ -158,6 +158,7 @@ class HandOver:
         """
         with self._changed:
             self._is_closed = True
+            self._batch = None  # too late for it
             self._changed.notify_all()
             self._call_reader()
 

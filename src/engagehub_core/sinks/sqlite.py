@@ -203,7 +203,7 @@ class SqliteSink:
         >>> sink = SqliteSink(":memory:")
         >>> events = EventProcessor(sink)
         >>> [events.push("message", "ada", at=0, id="a") for _ in range(2)]
-        [True, True]
+        [True, False]
         >>> events.flush()
         >>> sink.last_seq()
         1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,10 +73,10 @@ class Into:
     def is_correct(self) -> bool:
         """Return whether all were accepted, all members are in the window, and every channel has its decayed count."""
         events, stats = self.events, self.processor.stats()
-        weights = Counter[int | str]()
+        weights: defaultdict[int | str, float] = defaultdict(float)
         now = time.time()
         for channel, at in zip(events.channels, events.instants, strict=True):
-            weights[channel] += 0.5 ** ((now - at) / _HALF_LIFE)  # type: ignore[assignment]
+            weights[channel] += 0.5 ** ((now - at) / _HALF_LIFE)
         found = {row.item: row.estimate for row in self.processor.trend("channels").top(100)}
         return (
             (stats.offered, stats.accepted) == (events.size, events.size)

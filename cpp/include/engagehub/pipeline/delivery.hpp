@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Purpose: what happens between a finished batch and the sink: tries again, sets bad events aside, counts.
-// Thread safety: deliver(), deliver_dead() and lose() on one thread, the sink's; everything else from any thread.
+// Thread safety: deliver() and deliver_dead() on one thread, the sink's; everything else from any thread.
 // Invariants, in every snapshot: taken = delivered + in_flight + dead + dead_evicted + dead_taken + returned;
 // delivered = written + duplicate + rejected; failed_batches <= batches. Events reach the sink in order: while a part
 // of a batch waits for its retry, everything behind it waits, too. Only a dead letter that is replayed comes late.
@@ -140,18 +140,6 @@ public:
         counted_.returned += count - settled;
         end_batch();
         return settled;
-    }
-
-    // Events for which there was no memory to make a batch.
-    void lose(std::size_t count) noexcept {
-        const std::lock_guard<std::mutex> lock(mutex_);
-        counted_.taken += count;
-        counted_.in_flight += count;
-        ++counted_.batches;
-        is_failed_ = false;
-        note_failure(count, nullptr);
-        counted_.in_flight -= count;
-        counted_.dead_evicted += count;
     }
 
     // Serves replay(): writes the oldest dead letter that it asked for. Whether there was one. What is refused again
