@@ -9,7 +9,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
-from engagehub_core import _native, board_json
+from engagehub_core import _native
 from engagehub_core.copying import Copied
 from engagehub_core.durations import format_duration, parse_optional
 from engagehub_core.errors import InvalidType
@@ -616,6 +616,8 @@ class Leaderboard(Copied, _native.Leaderboard):
         >>> Leaderboard.from_json(board.to_json()).score("ada \u2728")
         3.0
         """
+        from engagehub_core import board_json  # noqa: PLC0415 - with json, which a bot may never need
+
         return board_json.dumps(self, indent)
 
     @classmethod
@@ -663,6 +665,8 @@ class Leaderboard(Copied, _native.Leaderboard):
         True
         """
         board = cls.__new__(cls)
+        from engagehub_core import board_json  # noqa: PLC0415
+
         _native.Leaderboard.__init__(board, *board_json.loads(text), clock, parse_optional(max_skew, "max_skew"))
         return board
 

@@ -74,7 +74,7 @@ def fill(events: EventProcessor, gate: Gate, capacity: int) -> None:
         assert events.push("k", i + 1, at=AT)
 
 
-def run_threads(*works):
+def run_threads(*works, patience=PATIENCE):
     """Run each on a thread of its own until all are done; what one of them raises is raised here."""
     errors = []
 
@@ -88,7 +88,7 @@ def run_threads(*works):
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(PATIENCE)
+        thread.join(patience)
         assert not thread.is_alive()
     if errors:
         raise errors[0]

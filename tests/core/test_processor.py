@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from processing import AT, FOREVER, check, one_at_a_time
+from processing import AT, FOREVER, check
 from waiting import PATIENCE, until
 
 from engagehub_core import BoardSpec, Event, EventProcessor

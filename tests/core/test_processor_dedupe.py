@@ -154,9 +154,7 @@ def test_of_many_threads_one_has_its_event_accepted():
     with EventProcessor(rows.extend, overflow="block", boards={"all": BoardSpec()}, workers=2) as events:
 
         def offer():
-            for number in range(2_000):
-                if events.push("k", number, at=AT, id=number):
-                    accepted.append(number)
+            accepted.extend(n for n in range(2_000) if events.push("k", n, at=AT, id=n))
 
         run_threads(*[offer] * 4)
         events.flush(timeout=PATIENCE)

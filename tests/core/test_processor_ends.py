@@ -55,10 +55,10 @@ def test_what_is_no_timeout_changes_nothing(timeout):
     with EventProcessor(rows.extend, flush_interval=FOREVER) as events:
         events.push("k", 1, at=AT)
         for attempt in (events.flush, events.close):
-            with pytest.raises((InvalidArgument, InvalidType), match="timeout must .*, got "):
+            with pytest.raises((InvalidArgument, InvalidType), match=r"timeout must .*, got "):
                 attempt(timeout)
         for wait in (events.aflush, events.aclose):
-            with pytest.raises((InvalidArgument, InvalidType), match="timeout must .*, got "):
+            with pytest.raises((InvalidArgument, InvalidType), match=r"timeout must .*, got "):
                 asyncio.run(wait(timeout))
         assert not events.is_closed
         assert not rows

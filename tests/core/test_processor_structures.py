@@ -28,9 +28,8 @@ COMMUNITIES = ["", "school", *range(40)]
 def drawn(count, seed=1):
     """Return events of many communities, some late, some with an id that came before."""
     chosen = random.Random(seed)
-    rows = []
-    for n in range(count):
-        rows.append({
+    return [
+        {
             "kind": chosen.choice(["message", "message", "message", "join", "leave"]),
             "member": chosen.randrange(300),
             "channel": chosen.choice(["general", "help", None]),
@@ -38,8 +37,9 @@ def drawn(count, seed=1):
             "community": chosen.choice(COMMUNITIES),
             "id": n if chosen.random() < 0.8 else chosen.randrange(n + 1),
             "value": chosen.choice([1.0, 1.0, 2.5, -1.0]),
-        })  # fmt: skip
-    return rows
+        }
+        for n in range(count)
+    ]
 
 
 def columns_of(rows):

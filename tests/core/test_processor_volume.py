@@ -1,7 +1,7 @@
 """An EventProcessor under load for long: everything is accounted for, and memory stays flat.
 
-ENGAGEHUB_TEST_PROCESSOR_EVENTS is how many events go through (a million unless it is set), ENGAGEHUB_TEST_OVERLOAD_SECONDS
-how long a sink that takes its time is pushed at (a second or so).
+ENGAGEHUB_TEST_PROCESSOR_EVENTS is how many events go through in all (a million unless it is set),
+ENGAGEHUB_TEST_OVERLOAD_SECONDS how long a sink that takes its time is pushed at (one unless it is set).
 """
 
 from __future__ import annotations

@@ -146,10 +146,15 @@ def test_events_of_a_processor_come_back_as_they_were_pushed(path):
         events.push("k", 2, "", at=4, community=5, id="")
         events.push("k", 1, 0, at=5, community=5, id=0)
     stats = events.stats()
-    assert (stats.written, stats.duplicate, stats.rejected, stats.failed) == (2, 1, 2, 0)
+    assert (stats.written, stats.duplicate, stats.rejected, stats.dead_lettered) == (3, 1, 1, 0)
     with SqliteSink(path, create=False) as sink:
         assert list(sink.columns(5)) == [
-            {"kind": ("k", "k"), "member": (1, "1"), "channel": (0, "0"), "at_us": (1_000_000, 2_000_000)}
+            {
+                "kind": ("k", "k", "k"),
+                "member": (1, "1", 1),
+                "channel": (0, "0", None),
+                "at_us": (1_000_000, 2_000_000, 3_000_000),
+            }
         ]
 
 
