@@ -43,6 +43,9 @@ _PATIENCE = 5.0
 #: Seconds that each gets at the interpreter's end though others took longer: for threads that only have to end.
 _LEAST_PATIENCE = 0.25
 
+#: More dead letters than there can be, on 32-bit machines too.
+_ALL = 2**31 - 1
+
 _OVERFLOW = ("refuse", "block", "drop_oldest", "raise")
 
 
@@ -601,6 +604,11 @@ class EventProcessor(AsyncCalls):
         list of DeadLetter
             Oldest first. They still count as `dead_lettered`.
 
+        Raises
+        ------
+        InvalidArgument, InvalidType
+            If `most` isn't a whole number of at least 0.
+
         Notes
         -----
         O(letters taken).
@@ -610,10 +618,15 @@ class EventProcessor(AsyncCalls):
         >>> EventProcessor().take_dead_letters()
         []
         """
-        if most is not None and most < 0:
+        if most is None:
+            most = _ALL
+        if isinstance(most, bool) or not isinstance(most, int):
+            message = f"most must be int or None, got {type(most).__name__}"
+            raise InvalidType(message)
+        if most < 0:
             message = f"most must be at least 0, got {most}"
             raise InvalidArgument(message)
-        return [DeadLetter(*letter) for letter in self._take_dead(2**62 if most is None else most)]
+        return [DeadLetter(*letter) for letter in self._take_dead(min(most, _ALL))]
 
     def replay_dead_letters(self) -> int:
         """Hand the dead letters of this moment to the sink again, ahead of the next batch.
@@ -746,7 +759,15 @@ def _methods_of(
         raise InvalidType(message)
     if write is sink:
         return write, None, None
-    return write, getattr(sink, "open", None), getattr(sink, "close", None)
+    if isinstance(sink, type):
+        message = f"sink must be an object with write(batch), got its class {sink.__name__}"
+        raise InvalidType(message)
+    ends = [getattr(sink, name, None) for name in ("open", "close")]
+    for name, end in zip(("open", "close"), ends, strict=True):
+        if end is not None and not callable(end):
+            message = f"sink must have a method {name}() or none, got {type(end).__name__}"
+            raise InvalidType(message)
+    return write, *ends
 
 
 def _counted(count: int, one: str, many: str) -> str:

@@ -226,6 +226,24 @@ def test_something_else_is_no_sink():
         EventProcessor(5)
 
 
+def test_a_class_is_no_sink_in_place_of_its_object():
+    class Sink:
+        def write(self, batch):
+            raise AssertionError
+
+    with pytest.raises(InvalidType, match=r"sink must be an object with write\(batch\), got its class Sink"):
+        EventProcessor(Sink)
+    with EventProcessor(Sink()) as events, pytest.raises(InvalidType, match="got its class Sink"):
+        events.replace_sink(Sink)
+
+
+@pytest.mark.parametrize("name", ["open", "close"])
+def test_a_sink_whose_ends_can_not_be_called_is_refused(name):
+    sink = type("Sink", (), {"write": print, name: 5})()
+    with pytest.raises(InvalidType, match=rf"sink must have a method {name}\(\) or none, got int"):
+        EventProcessor(sink)
+
+
 @pytest.mark.parametrize(
     ("setting", "error"),
     [

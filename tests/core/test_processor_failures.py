@@ -13,7 +13,7 @@ from processing import AT, AT_ONCE, FOREVER, Gate, check, one_at_a_time
 from waiting import PATIENCE, until
 
 from engagehub_core import EventProcessor
-from engagehub_core.errors import InvalidArgument, SinkError
+from engagehub_core.errors import InvalidArgument, InvalidType, SinkError
 from engagehub_core.processor import DeadLetter
 from engagehub_core.sinks import WriteResult
 
@@ -268,8 +268,12 @@ def test_dead_letters_that_are_taken_out_still_count():
     assert sink.seen == [4, 5]
     stats = check(events.stats())
     assert (stats.delivered, stats.dead_lettered, stats.dead_dropped) == (2, 4, 0)
+    assert events.take_dead_letters(2**70) == []
     with pytest.raises(InvalidArgument, match="most must be at least 0, got -1"):
         events.take_dead_letters(-1)
+    for most, given in (("1", "str"), (1.5, "float"), (True, "bool")):
+        with pytest.raises(InvalidType, match=f"most must be int or None, got {given}"):
+            events.take_dead_letters(most)
 
 
 # ---- answers that make no sense --------------------------------------------------------------------------------------
