@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "python_sink.hpp"
 
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -49,6 +50,11 @@ void write_unraisable(PyObject* error, PyObject* where) {
     write_unraisable(where);
 }
 
+// A thread that stayed attached would stop all others.
+struct Detaching {
+    ~Detaching() { interpreter::NativeThread::detach(); }
+};
+
 // THROWS: std::exception, if it is no answer.
 WriteResult result_of(const py::object& answer, const py::object& type, std::size_t size) {
     if (answer.is_none()) return {size, 0, 0};
@@ -80,8 +86,12 @@ PythonSink::PythonSink(const py::object& write, const py::object& is_transient)
 WriteResult PythonSink::write(const std::shared_ptr<const EventBatch>& batch) {
     if (!interpreter::NativeThread::attach()) throw engagehub::TransientError("the interpreter has ended");
     Outcome outcome;
-    write_attached(batch, outcome);
-    interpreter::NativeThread::detach();
+    try {
+        const Detaching at_the_end;
+        write_attached(batch, outcome);
+    } catch (const std::bad_alloc&) {  // for the text of an error
+        throw engagehub::TransientError("out of memory");
+    }
     switch (outcome.kind) {
         case Outcome::Kind::kDone: return outcome.result;
         case Outcome::Kind::kTransient: throw engagehub::TransientError(outcome.failure);
