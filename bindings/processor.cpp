@@ -279,12 +279,14 @@ void Processor::refused(std::size_t count) {
     std::int64_t warned_at = warned_at_.load(std::memory_order_relaxed);
     if (now - warned_at < kBetweenWarnings) return;
     if (!warned_at_.compare_exchange_strong(warned_at, now, std::memory_order_relaxed)) return;
-    py::module_::import("engagehub_core.processor").attr("_warn_of_refusal")(count, capacity(), text_of_trouble());
-}
-
-std::string Processor::text_of_trouble() {
-    const engagehub::DeliveryStats sink = core().stats().sink;
-    return sink.retry_error;
+    const std::string trouble = core().stats().sink.retry_error;
+    try {
+        py::module_::import("engagehub_core.processor").attr("_warn_of_refusal")(count, capacity(), text(trouble));
+    } catch (py::error_already_set& error) {
+        // The events were refused, and push says so, whatever a filter of the log raises.
+        if (!error.matches(PyExc_Exception)) throw;
+        error.discard_as_unraisable("the warning that events were refused");
+    }
 }
 
 py::dict Processor::stats() {

@@ -85,7 +85,6 @@ private:
     template <class Events>
     std::int64_t acceptance_instant(const Events& events);
     void refused(std::size_t count);
-    std::string text_of_trouble();
 
     Clock clock_;
     Full full_;
