@@ -127,12 +127,15 @@ bool is_loop_running() {
     return asyncio && !asyncio.attr("_get_running_loop")().is_none();
 }
 
-// How a producer waits for room: without the interpreter, in slices, so that signals are seen.
+// How a producer waits for room: without the interpreter, in slices, so that signals are seen. It answers now(), with
+// the interpreter.
+template <class Now>
 struct Waiter {
     bool may_block_loop;
+    const Now& now;
 
     template <class Block>
-    void operator()(Deadline deadline, Block&& block) const {
+    std::int64_t operator()(Deadline deadline, Block&& block) const {
         if (!may_block_loop && is_loop_running()) {
             PyErr_SetString(
                 PyExc_RuntimeError,
@@ -142,6 +145,7 @@ struct Waiter {
         }
         bool may_go_on = false;
         interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+        return now();
     }
 };
 
@@ -206,9 +210,9 @@ std::int64_t Processor::acceptance_instant(const Events& events) {
 
 template <class Events>
 PushOutcome Processor::push_all(Events& events, PushCounts& counts) {
-    const std::int64_t now = acceptance_instant(events);
-    const Waiter waiter{core().config().overflow != engagehub::Overflow::kBlock};
-    const PushOutcome outcome = core().push(events, now, counts, waiter);
+    const auto now = [&] { return acceptance_instant(events); };
+    const Waiter<decltype(now)> waiter{core().config().overflow != engagehub::Overflow::kBlock, now};
+    const PushOutcome outcome = core().push(events, now(), counts, waiter);
     if (outcome == PushOutcome::kRefused) refused(events.size() - counts.accepted - counts.duplicate);
     return outcome;
 }

@@ -137,8 +137,9 @@ public:
     // right also when wait throws. Events have size(); write(i, QueuedEvent&), once for each that is accepted, and it
     // must not throw; has_ids(), whether any has one; and identity(i), an optional Identity. now: microseconds, for the
     // memory of identities. wait(deadline, block) must call block(deadline) as often as it likes, with deadlines of its
-    // choice that are not after the one it is given, until it returns true or that is past; what wait throws leaves
-    // push, and the events count as refused.
+    // choice that are not after the one it is given, until it returns true or that is past, and return what is now
+    // then: a wait may be long, and an old instant would make the memory forget others. What wait throws leaves push,
+    // and the events count as refused.
     template <class Events, class Wait>
     PushOutcome push(Events& events, std::int64_t now, PushCounts& counts, Wait&& wait) {
         State& state = *state_;
@@ -156,7 +157,7 @@ public:
         };
         const auto blocked = [&](Deadline until) {
             try {
-                wait(until, block);
+                now = wait(until, block);
             } catch (...) {
                 refuse(reason, events.size() - next);
                 throw;
@@ -192,7 +193,10 @@ public:
     }
     template <class Events>
     PushOutcome push(Events& events, std::int64_t now, PushCounts& counts) {
-        return push(events, now, counts, [](Deadline deadline, auto&& block) { block(deadline); });
+        return push(events, now, counts, [now](Deadline deadline, auto&& block) {
+            block(deadline);
+            return now;
+        });
     }
 
     // One attempt, without waiting; kRefused: the events from one on found no room, and are not counted.
