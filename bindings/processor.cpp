@@ -414,17 +414,11 @@ std::uint64_t Processor::replay_dead() {
     return count;
 }
 
-py::object Processor::replace_sink(const py::object& write, const py::object& is_transient) {
-    if (!sink_) return py::none();
-    sink_->replace(write, is_transient);
-    return py::none();
+void Processor::replace_sink(const py::object& write, const py::object& is_transient) {
+    if (sink_) sink_->replace(write, is_transient);
 }
 
-void Processor::forget() {
-    if (core_ == nullptr) return;
-    core_->disown();
-    static_cast<void>(core_.release());
-}
+void Processor::forget() { static_cast<void>(core_.release()); }
 
 int Processor::traverse(visitproc visit, void* arg) const {
     if (const int stopped = clock_.traverse(visit, arg)) return stopped;

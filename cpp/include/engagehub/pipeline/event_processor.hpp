@@ -270,13 +270,6 @@ public:
         state_->delivery.abandon();
         detach();
     }
-    // In the child of a fork, where there are no threads and locks may be held for ever: nothing of it may be used, and
-    // it must not be destroyed.
-    void disown() noexcept {
-        for (auto& thread : threads_) thread.detach();
-        threads_.clear();
-    }
-
     bool is_closed() const noexcept { return state_->stream.ring.is_closed(); }
     bool is_own_thread() const noexcept { return current_owner() == state_.get(); }
 
