@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import secrets
+import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -613,7 +614,8 @@ class EventProcessor(AsyncCalls):
         if most is not None and most < 0:
             message = f"most must be at least 0, got {most}"
             raise InvalidArgument(message)
-        return [DeadLetter(*letter) for letter in self._take_dead(2**62 if most is None else most)]
+        count = sys.maxsize if most is None else min(most, sys.maxsize)
+        return [DeadLetter(*letter) for letter in self._take_dead(count)]
 
     def replay_dead_letters(self) -> int:
         """Hand the dead letters of this moment to the sink again, ahead of the next batch.
