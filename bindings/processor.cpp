@@ -345,7 +345,7 @@ bool Processor::wait_flushed(std::uint64_t ticket, const py::object& timeout) {
     const auto wait = [&](Deadline slice) { is_flushed = processor.wait_flushed(ticket, slice); };
     // Threads that have ended will not come any further, and a sink that hangs is for the caller to judge.
     interpreter::wait_until(convert::deadline(timeout), wait, [&] {
-        return is_flushed || processor.wait_ended(Deadline{}) || processor.is_sink_stalled();
+        return is_flushed || processor.has_ended() || processor.is_sink_stalled();
     });
     return is_flushed;
 }
