@@ -127,12 +127,15 @@ bool is_loop_running() {
     return asyncio && !asyncio.attr("_get_running_loop")().is_none();
 }
 
-// How a producer waits for room: without the interpreter, in slices, so that signals are seen.
+// How a producer waits for room: without the interpreter, in slices, so that signals are seen. It answers now(), with
+// the interpreter.
+template <class Now>
 struct Waiter {
     bool may_block_loop;
+    const Now& now;
 
     template <class Block>
-    void operator()(Deadline deadline, Block&& block) const {
+    std::int64_t operator()(Deadline deadline, Block&& block) const {
         if (!may_block_loop && is_loop_running()) {
             PyErr_SetString(
                 PyExc_RuntimeError,
@@ -142,6 +145,7 @@ struct Waiter {
         }
         bool may_go_on = false;
         interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+        return now();
     }
 };
 
@@ -206,9 +210,9 @@ std::int64_t Processor::acceptance_instant(const Events& events) {
 
 template <class Events>
 PushOutcome Processor::push_all(Events& events, PushCounts& counts) {
-    const std::int64_t now = acceptance_instant(events);
-    const Waiter waiter{core().config().overflow != engagehub::Overflow::kBlock};
-    const PushOutcome outcome = core().push(events, now, counts, waiter);
+    const auto now = [&] { return acceptance_instant(events); };
+    const Waiter<decltype(now)> waiter{core().config().overflow != engagehub::Overflow::kBlock, now};
+    const PushOutcome outcome = core().push(events, now(), counts, waiter);
     if (outcome == PushOutcome::kRefused) refused(events.size() - counts.accepted - counts.duplicate);
     return outcome;
 }
@@ -279,12 +283,14 @@ void Processor::refused(std::size_t count) {
     std::int64_t warned_at = warned_at_.load(std::memory_order_relaxed);
     if (now - warned_at < kBetweenWarnings) return;
     if (!warned_at_.compare_exchange_strong(warned_at, now, std::memory_order_relaxed)) return;
-    py::module_::import("engagehub_core.processor").attr("_warn_of_refusal")(count, capacity(), text_of_trouble());
-}
-
-std::string Processor::text_of_trouble() {
-    const engagehub::DeliveryStats sink = core().stats().sink;
-    return sink.retry_error;
+    const std::string trouble = core().stats().sink.retry_error;
+    try {
+        py::module_::import("engagehub_core.processor").attr("_warn_of_refusal")(count, capacity(), text(trouble));
+    } catch (py::error_already_set& error) {
+        // The events were refused, and push says so, whatever a filter of the log raises.
+        if (!error.matches(PyExc_Exception)) throw;
+        error.discard_as_unraisable("the warning that events were refused");
+    }
 }
 
 py::dict Processor::stats() {
@@ -339,7 +345,7 @@ bool Processor::wait_flushed(std::uint64_t ticket, const py::object& timeout) {
     const auto wait = [&](Deadline slice) { is_flushed = processor.wait_flushed(ticket, slice); };
     // Threads that have ended will not come any further, and a sink that hangs is for the caller to judge.
     interpreter::wait_until(convert::deadline(timeout), wait, [&] {
-        return is_flushed || processor.wait_ended(Deadline{}) || processor.is_sink_stalled();
+        return is_flushed || processor.has_ended() || processor.is_sink_stalled();
     });
     return is_flushed;
 }
@@ -408,17 +414,11 @@ std::uint64_t Processor::replay_dead() {
     return count;
 }
 
-py::object Processor::replace_sink(const py::object& write, const py::object& is_transient) {
-    if (!sink_) return py::none();
-    sink_->replace(write, is_transient);
-    return py::none();
+void Processor::replace_sink(const py::object& write, const py::object& is_transient) {
+    if (sink_) sink_->replace(write, is_transient);
 }
 
-void Processor::forget() {
-    if (core_ == nullptr) return;
-    core_->disown();
-    static_cast<void>(core_.release());
-}
+void Processor::forget() { static_cast<void>(core_.release()); }
 
 int Processor::traverse(visitproc visit, void* arg) const {
     if (const int stopped = clock_.traverse(visit, arg)) return stopped;

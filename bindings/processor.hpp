@@ -66,13 +66,13 @@ public:
     py::list dead_letters();
     py::list take_dead(std::size_t most);
     std::uint64_t replay_dead();
-    py::object replace_sink(const py::object& write, const py::object& is_transient);
+    void replace_sink(const py::object& write, const py::object& is_transient);
 
     bool is_own_thread() const { return core_ != nullptr && core_->is_own_thread(); }
     std::size_t capacity() { return core().capacity(); }
     bool is_closed() const { return core_ == nullptr || core_->is_closed(); }
 
-    // In the child of a fork: the threads are gone, and their locks with them. What can't be destroyed is left in
+    // In the child of a fork: the threads are gone, and locks may be held for ever. What can't be destroyed is left in
     // place.
     void forget();
 
@@ -85,7 +85,6 @@ private:
     template <class Events>
     std::int64_t acceptance_instant(const Events& events);
     void refused(std::size_t count);
-    std::string text_of_trouble();
 
     Clock clock_;
     Full full_;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "python_sink.hpp"
 
+#include <new>
 #include <stdexcept>
 #include <utility>
 
@@ -34,6 +35,26 @@ std::string text_of(const py::error_already_set& error) {
     return length == 0 ? text : text + ": " + std::string(bytes, static_cast<std::size_t>(length));
 }
 
+// Hands the current error to sys.unraisablehook, which is Python code.
+void write_unraisable(PyObject* where) {
+    interpreter::guarded_call(
+        [](PyObject* its_source, PyObject* /*unused*/) -> PyObject* {
+            PyErr_WriteUnraisable(its_source);
+            return nullptr;
+        },
+        where);
+}
+
+void write_unraisable(PyObject* error, PyObject* where) {
+    PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+    write_unraisable(where);
+}
+
+// A thread that stayed attached would stop all others.
+struct Detaching {
+    ~Detaching() { interpreter::NativeThread::detach(); }
+};
+
 // THROWS: std::exception, if it is no answer.
 WriteResult result_of(const py::object& answer, const py::object& type, std::size_t size) {
     if (answer.is_none()) return {size, 0, 0};
@@ -65,8 +86,12 @@ PythonSink::PythonSink(const py::object& write, const py::object& is_transient)
 WriteResult PythonSink::write(const std::shared_ptr<const EventBatch>& batch) {
     if (!interpreter::NativeThread::attach()) throw engagehub::TransientError("the interpreter has ended");
     Outcome outcome;
-    write_attached(batch, outcome);
-    interpreter::NativeThread::detach();
+    try {
+        const Detaching at_the_end;
+        write_attached(batch, outcome);
+    } catch (const std::bad_alloc&) {  // for the text of an error
+        throw engagehub::TransientError("out of memory");
+    }
     switch (outcome.kind) {
         case Outcome::Kind::kDone: return outcome.result;
         case Outcome::Kind::kTransient: throw engagehub::TransientError(outcome.failure);
@@ -81,9 +106,8 @@ void PythonSink::thread_ends() noexcept {
     if (!interpreter::NativeThread::attach()) return;
     if (is_orphan_) {
         if (PyObject* error = taken(unreported_)) {
-            PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error)), error);
+            write_unraisable(error, write_);
             Py_DECREF(error);
-            PyErr_WriteUnraisable(write_);
         }
         clear();
     }
@@ -146,16 +170,14 @@ void PythonSink::write_attached(const std::shared_ptr<const EventBatch>& batch, 
         if (answered == nullptr) throw py::error_already_set();
         answer = py::reinterpret_steal<py::object>(answered);
     } catch (py::error_already_set& error) {
-        remember(error);
         outcome.failure = text_of(error);
         PyObject* said = interpreter::guarded_call(PyObject_CallOneArg, is_transient.ptr(), error.value().ptr());
-        if (said == nullptr) {
-            PyErr_WriteUnraisable(is_transient.ptr());  // a sink that can't say is not asked again
-            outcome.kind = Outcome::Kind::kRefused;
-            return;
-        }
-        if (said != Py_True) outcome.kind = Outcome::Kind::kRefused;
-        Py_DECREF(said);
+        const bool passes = said == Py_True;
+        if (said == nullptr) write_unraisable(is_transient.ptr());  // a sink that can't say is not asked again
+        Py_XDECREF(said);
+        if (passes) return;
+        outcome.kind = Outcome::Kind::kRefused;
+        tell(error, outcome.failure, write);
         return;
     } catch (const std::exception& error) {
         outcome.failure = error.what();  // no memory for the batch's object: the next time, there may be
@@ -166,24 +188,30 @@ void PythonSink::write_attached(const std::shared_ptr<const EventBatch>& batch, 
         outcome.result = result_of(answer, answer_type, batch->size());
         outcome.kind = Outcome::Kind::kDone;
     } catch (py::error_already_set& error) {
-        remember(error);
         outcome.failure = text_of(error);
+        tell(error, outcome.failure, write);
     } catch (const std::exception& error) {
         outcome.failure = error.what();
     }
 }
 
-void PythonSink::remember(py::error_already_set& error) {
+// Of one bad event the splitting of its batch brings the same error many times.
+void PythonSink::tell(py::error_already_set& error, const std::string& text, const py::object& write) {
     const py::object value = error.value();
     if (error.trace()) PyException_SetTraceback(value.ptr(), error.trace().ptr());
     PyObject* old = nullptr;
+    bool is_first = false;
     {
         const PointerLock lock(mutex_);
         if (write_ == nullptr) return;  // cleared meanwhile: nobody would ever drop what is stored now
-        if (unreported_ == nullptr) unreported_ = value.inc_ref().ptr();
+        is_first = unreported_ == nullptr;
+        if (is_first) unreported_ = value.inc_ref().ptr();
         old = std::exchange(newest_, value.inc_ref().ptr());
     }
     Py_XDECREF(old);
+    const bool is_same = text == told_;
+    told_ = text;
+    if (!is_first && !is_same) write_unraisable(value.ptr(), write.ptr());
 }
 
 PyObject* PythonSink::taken(PyObject*& member) {

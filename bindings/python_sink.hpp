@@ -34,7 +34,7 @@ public:
     // From the next write on; one at work goes on as it is.
     void replace(const py::object& write, const py::object& is_transient);
 
-    // The first exception since the last report, or None.
+    // The first exception for which a batch was refused since the last report, or None.
     py::object take_error();
 
     // For the owner's traverse() and clear(): the collector has stopped the other threads.
@@ -45,14 +45,17 @@ private:
     struct Outcome;
 
     void write_attached(const std::shared_ptr<const engagehub::EventBatch>& batch, Outcome& outcome);
-    void remember(py::error_already_set& error);
+    // Keeps an error for the next report, if it is the first; else sys.unraisablehook is told, unless the one before
+    // said the same.
+    void tell(py::error_already_set& error, const std::string& text, const py::object& write);
     PyObject* taken(PyObject*& member);
 
     PointerMutex mutex_;
     PyObject* answer_type_;  // looked up once: an import runs Python code, which the thread does only to call the sink
     PyObject* write_;
     PyObject* is_transient_;
-    PyObject* unreported_ = nullptr;  // the first exception since the last report
+    PyObject* unreported_ = nullptr;  // the first exception since the last report; none that passed by itself
     PyObject* newest_ = nullptr;      // for a report whose first exception went out with the report before it
+    std::string told_;                // what the last one said; of the sink's thread
     std::atomic<bool> is_orphan_{false};
 };

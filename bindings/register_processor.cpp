@@ -3,6 +3,7 @@
 
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -72,7 +73,7 @@ Examples
 std::size_t count_of(py::handle object, const char* argument) {
     const std::int64_t value = convert::integer(object, argument);
     if (value < 0) throw InvalidArgument(std::string(argument) + " must not be negative, got " + std::to_string(value));
-    return static_cast<std::size_t>(value);
+    return static_cast<std::size_t>(std::min<std::uint64_t>(static_cast<std::uint64_t>(value), SIZE_MAX));
 }
 
 double seconds_or_for_ever(py::handle object, const char* argument) {

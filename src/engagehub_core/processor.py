@@ -6,6 +6,7 @@ import atexit
 import logging
 import os
 import secrets
+import sys
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +45,6 @@ _PATIENCE = 5.0
 _LEAST_PATIENCE = 0.25
 
 #: More dead letters than there can be, on 32-bit machines too.
-_ALL = 2**31 - 1
 
 _OVERFLOW = ("refuse", "block", "drop_oldest", "raise")
 
@@ -619,14 +619,14 @@ class EventProcessor(AsyncCalls):
         []
         """
         if most is None:
-            most = _ALL
+            most = sys.maxsize
         if isinstance(most, bool) or not isinstance(most, int):
             message = f"most must be int or None, got {type(most).__name__}"
             raise InvalidType(message)
         if most < 0:
             message = f"most must be at least 0, got {most}"
             raise InvalidArgument(message)
-        return [DeadLetter(*letter) for letter in self._take_dead(min(most, _ALL))]
+        return [DeadLetter(*letter) for letter in self._take_dead(min(most, sys.maxsize))]
 
     def replay_dead_letters(self) -> int:
         """Hand the dead letters of this moment to the sink again, ahead of the next batch.

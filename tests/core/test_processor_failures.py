@@ -143,6 +143,7 @@ def test_a_sink_that_can_not_say_leaves_it_to_the_library():
 # ---- what is refused -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("unraisable")
 def test_three_bad_events_in_ten_thousand_are_set_aside_and_replayed_when_the_sink_is_mended():
     bad = (17, 4_242, 9_999)
     sink = Failing(*bad)
@@ -176,6 +177,7 @@ def test_three_bad_events_in_ten_thousand_are_set_aside_and_replayed_when_the_si
     assert sorted(sink.seen) == list(range(10_000))
 
 
+@pytest.mark.usefixtures("unraisable")
 def test_a_batch_of_which_all_is_refused_is_set_aside_whole():
     sink = Failing(*range(100))
     events = EventProcessor(sink, batch_size=100, flush_interval=FOREVER)
@@ -215,6 +217,7 @@ def test_whatever_a_sink_raises_splits_the_batch_and_ends_no_thread(error):
     assert seen == [0, 1, 2, 4, 5, 6, 7, 8]
 
 
+@pytest.mark.usefixtures("unraisable")
 def test_the_first_error_since_the_last_report_is_the_one_reported():
     sink = Failing(1, 2, 3)
     events = EventProcessor(sink, batch_size=1)
@@ -232,6 +235,34 @@ def test_the_first_error_since_the_last_report_is_the_one_reported():
     assert check(events.stats()).first_error == "ValueError: no 1"
 
 
+def test_the_hook_sees_the_errors_behind_the_first_once_each(unraisable):
+    sink = Failing(3, 17, 18, 40)
+    events = EventProcessor(sink, batch_size=64, flush_interval=FOREVER)
+    events.push_many({"kind": "k", "member": range(64), "at": AT})
+    with pytest.raises(SinkError, match="4 events of 1 batch") as caught:
+        events.flush(timeout=PATIENCE)
+    assert len(sink.writes) > 8  # the batch was split, so each was raised more than once
+    assert str(caught.value.__cause__) == "no 3"
+    assert [str(error) for error in unraisable] == ["no 17", "no 18", "no 40"]
+    assert all(error.__traceback__ is not None for error in unraisable)
+    events.push("k", 17)
+    with pytest.raises(SinkError):
+        events.close()
+    assert len(unraisable) == 3  # the first since the report
+
+
+def test_an_error_that_passed_is_neither_told_nor_the_cause(unraisable):
+    sink = Failing(1, moments=3)
+    events = EventProcessor(sink, batch_size=2, flush_interval=FOREVER, **AT_ONCE)
+    events.push_many({"kind": "k", "member": range(2), "at": AT})
+    with pytest.raises(SinkError, match="ValueError: no 1") as caught:
+        events.close()
+    assert str(caught.value.__cause__) == "no 1"
+    assert check(events.stats()).retries == 3
+    assert unraisable == []
+
+
+@pytest.mark.usefixtures("unraisable")
 def test_of_the_dead_letters_the_newest_are_kept():
     events = EventProcessor(Failing(*range(10)), batch_size=3, keep_dead=4)
     events.push_many({"kind": "k", "member": list(range(10)), "at": AT})
@@ -252,6 +283,7 @@ def test_none_are_kept_if_nobody_wants_them():
     assert (stats.dead_lettered, stats.dead_dropped) == (1, 1)
 
 
+@pytest.mark.usefixtures("unraisable")
 def test_dead_letters_that_are_taken_out_still_count():
     sink = Failing(*range(6))
     events = EventProcessor(sink, batch_size=3)
@@ -365,7 +397,9 @@ def test_closing_is_bounded_though_the_sink_hangs():
 # ---- who is told -----------------------------------------------------------------------------------------------------
 
 
-def test_errors_hold_nothing_back_once_they_are_reported():
+def test_errors_hold_nothing_back_once_they_are_reported(monkeypatch):
+    monkeypatch.setattr(sys, "unraisablehook", lambda args: None)  # pytest's own keeps the errors
+
     class Held:
         pass
 

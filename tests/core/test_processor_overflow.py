@@ -58,6 +58,29 @@ def test_the_log_is_told_once_a_minute(gate, caplog):
     )
 
 
+@one_at_a_time
+@pytest.mark.parametrize("overflow", ["refuse", "raise"])
+def test_a_log_that_fails_changes_nothing_of_what_push_says(gate, unraisable, overflow):
+    def broken(record):
+        raise LookupError(record.getMessage()[:42])
+
+    logger = logging.getLogger(LOGGER)
+    with EventProcessor(gate, capacity=4, batch_size=1, overflow=overflow) as events:
+        fill(events, gate, 4)
+        logger.addFilter(broken)
+        try:
+            if overflow == "raise":
+                with pytest.raises(CapacityExceeded):
+                    events.push("k", 99)
+            else:
+                assert events.push("k", 99) is False
+        finally:
+            logger.removeFilter(broken)
+        assert check(events.stats()).refused_full == 1
+        gate.opened.set()
+    assert [str(error) for error in unraisable] == ["the event processor refused 1 event: 4 wai"]
+
+
 @pytest.mark.thread_unsafe(reason="reads the log, which threads would share")
 def test_the_log_is_told_why_the_sink_fails(caplog):
     is_mended = threading.Event()

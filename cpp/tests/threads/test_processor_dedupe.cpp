@@ -58,6 +58,35 @@ void add_with_id(Offers& offers, std::int64_t member) {
 
 }  // namespace
 
+TEST_CASE("a push that waited for long makes no id forgotten early") {
+    ProcessorConfig config = remembering(1, Overflow::kBlock);
+    config.capacity = 2;
+    auto sink = std::make_shared<Recorder>();
+    auto door = std::make_shared<Door>();
+    sink->before = [&](const Batch&) { door->pass(); };
+    EventProcessor processor(config, sink);
+    CHECK(push_with_id(processor, 0, 0) == PushOutcome::kDone);
+    door->wait_for_arrival();
+    CHECK(push_with_id(processor, 1, 0) == PushOutcome::kDone);
+    CHECK(push_with_id(processor, 2, 0) == PushOutcome::kDone);
+
+    Offers late(processor);
+    add_with_id(late, 3);
+    PushCounts counts;
+    const auto wait = [&](engagehub::Deadline, auto&& block) {
+        door->open();
+        CHECK(block(engagehub::deadline_after(60)));
+        CHECK(flush(processor));
+        CHECK(push_with_id(processor, 4, 2 * kHour) == PushOutcome::kDone);
+        return 2 * kHour;
+    };
+    CHECK(processor.push(late, 0, counts, wait) == PushOutcome::kDone);
+    CHECK(flush(processor));
+    for (const std::int64_t member : {3, 4}) push_with_id(processor, member, 2 * kHour + kHour / 2);
+    CHECK(processor.stats().duplicate == 2);
+    CHECK(close(processor));
+}
+
 TEST_CASE("an id is accepted once within the horizon, in each community") {
     auto sink = std::make_shared<Recorder>();
     auto all = std::make_shared<RecordedProjection>(false);

@@ -106,7 +106,10 @@ TEST_CASE("of many offered at once the first ones are accepted, without waiting"
     Offers offers(processor);
     offers.add_members(1, 13);
     PushCounts counts;
-    const auto never = [](Deadline, auto&&) { FAIL("must not wait"); };
+    const auto never = [](Deadline, auto&&) -> std::int64_t {
+        FAIL("must not wait");
+        return 0;
+    };
     CHECK(processor.push(offers, 0, counts, never) == PushOutcome::kRefused);
     CHECK(counts.accepted == 8);
     CHECK(counts.duplicate == 0);
@@ -169,7 +172,7 @@ TEST_CASE("what a caller throws while it waits leaves push, and everything is ac
         Offers offers(processor);
         offers.add_members(1, 13);
         PushCounts counts;
-        const auto impatient = [](Deadline, auto&&) { throw std::runtime_error("interrupted"); };
+        const auto impatient = [](Deadline, auto&&) -> std::int64_t { throw std::runtime_error("interrupted"); };
         CHECK_THROWS_WITH(processor.push(offers, 0, counts, impatient), "interrupted");
         const std::size_t room = is_with_workers ? 7 : 8;  // a held worker has a place more
         CHECK(counts.accepted == room);
@@ -303,6 +306,7 @@ TEST_CASE("drop_oldest waits for a worker that is behind, and drops nothing for 
             door->open();
             await([&] { return processor.stats().applied == 9; });
             CHECK(block(deadline_after(60)));
+            return std::int64_t{0};
         };
         CHECK(processor.push(one_more, 0, counts, wait) == PushOutcome::kDone);
         CHECK(waits == 1);

@@ -71,8 +71,8 @@ TEST_CASE("workers and questions at once leave the structures that one worker le
     std::thread asker([&] {
         do {
             for (std::int64_t community = 0; community < 9; ++community) {
-                const auto board = kept.find(ItemView::of(community));
-                CHECK(board->asked([](Leaderboard& native) { return native.size(); }) <= 300);
+                const auto live = kept.find(ItemView::of(community));
+                CHECK(live->asked([](Leaderboard& native) { return native.size(); }) <= 300);
             }
             CHECK(trend.find()->asked([](TopK& native) { return native.size(); }) <= 42);
             CHECK(kept.account().communities <= 13);

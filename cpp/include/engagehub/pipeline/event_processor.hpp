@@ -137,8 +137,9 @@ public:
     // right also when wait throws. Events have size(); write(i, QueuedEvent&), once for each that is accepted, and it
     // must not throw; has_ids(), whether any has one; and identity(i), an optional Identity. now: microseconds, for the
     // memory of identities. wait(deadline, block) must call block(deadline) as often as it likes, with deadlines of its
-    // choice that are not after the one it is given, until it returns true or that is past; what wait throws leaves
-    // push, and the events count as refused.
+    // choice that are not after the one it is given, until it returns true or that is past, and return the instant
+    // then: the wait may have been long, and an old instant would make the memory forget others early. What wait throws
+    // leaves push, and the events count as refused.
     template <class Events, class Wait>
     PushOutcome push(Events& events, std::int64_t now, PushCounts& counts, Wait&& wait) {
         State& state = *state_;
@@ -156,7 +157,7 @@ public:
         };
         const auto blocked = [&](Deadline until) {
             try {
-                wait(until, block);
+                now = wait(until, block);
             } catch (...) {
                 refuse(reason, events.size() - next);
                 throw;
@@ -192,7 +193,10 @@ public:
     }
     template <class Events>
     PushOutcome push(Events& events, std::int64_t now, PushCounts& counts) {
-        return push(events, now, counts, [](Deadline deadline, auto&& block) { block(deadline); });
+        return push(events, now, counts, [now](Deadline deadline, auto&& block) {
+            block(deadline);
+            return now;
+        });
     }
 
     // One attempt, without waiting; kRefused: the events from one on found no room, and are not counted.
@@ -223,18 +227,8 @@ public:
     // True once everything below the ticket was applied, and delivered or set aside; false at the deadline, or when the
     // threads have ended without (after abandon()).
     bool wait_flushed(std::uint64_t ticket, Deadline deadline) {
-        State& state = *state_;
-        while (!state.is_done_below(ticket)) {
-            if (state.running.load(std::memory_order_seq_cst) == 0) return state.is_done_below(ticket);
-            if (!state.stream.progress.wait(
-                    deadline,
-                    [&] {
-                        return state.is_done_below(ticket) || state.running.load(std::memory_order_seq_cst) == 0;
-                    }) &&
-                std::chrono::steady_clock::now() >= deadline)
-                return state.is_done_below(ticket);
-        }
-        return true;
+        wait_for_progress(deadline, [&] { return state_->is_done_below(ticket) || has_ended(); });
+        return state_->is_done_below(ticket);
     }
 
     // Accepts nothing more; the threads end when everything was applied and delivered.
@@ -243,15 +237,10 @@ public:
         state_->delivery.retry_now();
     }
     bool wait_ended(Deadline deadline) {
-        State& state = *state_;
-        while (state.running.load(std::memory_order_seq_cst) != 0) {
-            if (!state.stream.progress.wait(
-                    deadline, [&] { return state.running.load(std::memory_order_seq_cst) == 0; }) &&
-                std::chrono::steady_clock::now() >= deadline)
-                return state.running.load(std::memory_order_seq_cst) == 0;
-        }
-        return true;
+        wait_for_progress(deadline, [&] { return has_ended(); });
+        return has_ended();
     }
+    bool has_ended() const noexcept { return state_->running.load(std::memory_order_seq_cst) == 0; }
     // REQUIRES: wait_ended() was true.
     void join() {
         const std::lock_guard<std::mutex> lock(threads_mutex_);
@@ -266,13 +255,6 @@ public:
         state_->delivery.abandon();
         detach();
     }
-    // In the child of a fork, where there are no threads and locks may be held for ever: nothing of it may be used, and
-    // it must not be destroyed.
-    void disown() noexcept {
-        for (auto& thread : threads_) thread.detach();
-        threads_.clear();
-    }
-
     bool is_closed() const noexcept { return state_->stream.ring.is_closed(); }
     bool is_own_thread() const noexcept { return current_owner() == state_.get(); }
 
@@ -477,6 +459,14 @@ private:
             state_->duplicate.fetch_add(1, std::memory_order_relaxed);  // relaxed: orders nothing
         } else {
             ++counts.accepted;
+        }
+    }
+
+    template <class Over>
+    void wait_for_progress(Deadline deadline, const Over& is_over) {
+        while (!is_over()) {
+            const bool is_woken = state_->stream.progress.wait(deadline, is_over);
+            if (!is_woken && std::chrono::steady_clock::now() >= deadline) return;
         }
     }
 
