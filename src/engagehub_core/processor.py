@@ -44,8 +44,6 @@ _PATIENCE = 5.0
 #: Seconds that each gets at the interpreter's end though others took longer: for threads that only have to end.
 _LEAST_PATIENCE = 0.25
 
-#: More dead letters than there can be, on 32-bit machines too.
-
 _OVERFLOW = ("refuse", "block", "drop_oldest", "raise")
 
 
@@ -762,12 +760,15 @@ def _methods_of(
     if isinstance(sink, type):
         message = f"sink must be an object with write(batch), got its class {sink.__name__}"
         raise InvalidType(message)
-    ends = [getattr(sink, name, None) for name in ("open", "close")]
-    for name, end in zip(("open", "close"), ends, strict=True):
-        if end is not None and not callable(end):
-            message = f"sink must have a method {name}() or none, got {type(end).__name__}"
-            raise InvalidType(message)
-    return write, *ends
+    return write, _end_of(sink, "open"), _end_of(sink, "close")
+
+
+def _end_of(sink: object, name: str) -> Callable[[], object] | None:
+    method = getattr(sink, name, None)
+    if method is not None and not callable(method):
+        message = f"sink must have a method {name}() or none, got {type(method).__name__}"
+        raise InvalidType(message)
+    return method
 
 
 def _counted(count: int, one: str, many: str) -> str:
