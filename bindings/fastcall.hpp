@@ -88,9 +88,10 @@ struct Signature {
 template <std::size_t N>
 void remember_names(Signature<N>& signature) {
     for (std::size_t i = 0; i < N; ++i) {
-        signature.interned[i] =
-            PyUnicode_InternFromString(signature.names[i].data());  // a literal: it ends with a zero
+        const std::string_view name = signature.names[i];
+        signature.interned[i] = PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
         if (signature.interned[i] == nullptr) throw py::error_already_set();
+        PyUnicode_InternInPlace(&signature.interned[i]);
     }
 }
 
