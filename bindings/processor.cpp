@@ -127,9 +127,15 @@ bool is_loop_running() {
     return asyncio && !asyncio.attr("_get_running_loop")().is_none();
 }
 
-// How a producer waits for room: without the interpreter, in slices, so that signals are seen.
+[[noreturn]] void refuse_in_child() {
+    errors::raise("Closed", "the event processor belongs to the process that made it, not to its child");
+}
+
+// How a producer waits for room: without the interpreter, in slices, so that signals are seen. One of their handlers may
+// fork, and in the child nobody would make room.
 struct Waiter {
     bool may_block_loop;
+    const std::unique_ptr<engagehub::EventProcessor>& core;  // null in the child
 
     template <class Block>
     void operator()(Deadline deadline, Block&& block) const {
@@ -141,7 +147,9 @@ struct Waiter {
             throw py::error_already_set();
         }
         bool may_go_on = false;
-        interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+        interpreter::wait_until(
+            deadline, [&](Deadline slice) { may_go_on = core == nullptr || block(slice); }, [&] { return may_go_on; });
+        if (core == nullptr) refuse_in_child();
     }
 };
 
@@ -183,8 +191,7 @@ Processor::~Processor() {
 }
 
 engagehub::EventProcessor& Processor::core() {
-    if (core_ == nullptr)
-        errors::raise("Closed", "the event processor belongs to the process that made it, not to its child");
+    if (core_ == nullptr) refuse_in_child();
     return *core_;
 }
 
@@ -207,7 +214,7 @@ std::int64_t Processor::acceptance_instant(const Events& events) {
 template <class Events>
 PushOutcome Processor::push_all(Events& events, PushCounts& counts) {
     const std::int64_t now = acceptance_instant(events);
-    const Waiter waiter{core().config().overflow != engagehub::Overflow::kBlock};
+    const Waiter waiter{core().config().overflow != engagehub::Overflow::kBlock, core_};
     const PushOutcome outcome = core().push(events, now, counts, waiter);
     if (outcome == PushOutcome::kRefused) refused(events.size() - counts.accepted - counts.duplicate);
     return outcome;
@@ -336,11 +343,14 @@ std::uint64_t Processor::request_flush() {
 bool Processor::wait_flushed(std::uint64_t ticket, const py::object& timeout) {
     engagehub::EventProcessor& processor = core();
     bool is_flushed = false;
-    const auto wait = [&](Deadline slice) { is_flushed = processor.wait_flushed(ticket, slice); };
+    const auto wait = [&](Deadline slice) {
+        if (core_ != nullptr) is_flushed = processor.wait_flushed(ticket, slice);
+    };
     // Threads that have ended will not come any further, and a sink that hangs is for the caller to judge.
     interpreter::wait_until(convert::deadline(timeout), wait, [&] {
-        return is_flushed || processor.wait_ended(Deadline{}) || processor.is_sink_stalled();
+        return is_flushed || core_ == nullptr || processor.wait_ended(Deadline{}) || processor.is_sink_stalled();
     });
+    core();  // a signal's handler may have forked: in the child nobody will come any further
     return is_flushed;
 }
 
@@ -348,8 +358,9 @@ bool Processor::wait_ended(const py::object& timeout) {
     engagehub::EventProcessor& processor = core();
     bool has_ended = false;
     interpreter::wait_until(
-        convert::deadline(timeout), [&](Deadline slice) { has_ended = processor.wait_ended(slice); },
+        convert::deadline(timeout), [&](Deadline slice) { has_ended = core_ == nullptr || processor.wait_ended(slice); },
         [&] { return has_ended; });
+    core();  // as above
     return has_ended;
 }
 
