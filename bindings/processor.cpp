@@ -127,11 +127,16 @@ bool is_loop_running() {
     return asyncio && !asyncio.attr("_get_running_loop")().is_none();
 }
 
-// How a producer waits for room: without the interpreter, in slices, so that signals are seen. It answers now(), with
-// the interpreter.
+[[noreturn]] void refuse_in_child() {
+    errors::raise("Closed", "the event processor belongs to the process that made it, not to its child");
+}
+
+// How a producer waits for room: without the interpreter, in slices, so that signals are seen. One of their handlers
+// may fork, and in the child nobody would make room. It answers now(), with the interpreter.
 template <class Now>
 struct Waiter {
     bool may_block_loop;
+    const std::unique_ptr<engagehub::EventProcessor>& core;  // null in the child
     const Now& now;
 
     template <class Block>
@@ -144,7 +149,9 @@ struct Waiter {
             throw py::error_already_set();
         }
         bool may_go_on = false;
-        interpreter::wait_until(deadline, [&](Deadline slice) { may_go_on = block(slice); }, [&] { return may_go_on; });
+        interpreter::wait_until(
+            deadline, [&](Deadline slice) { may_go_on = core == nullptr || block(slice); }, [&] { return may_go_on; });
+        if (core == nullptr) refuse_in_child();
         return now();
     }
 };
@@ -187,8 +194,7 @@ Processor::~Processor() {
 }
 
 engagehub::EventProcessor& Processor::core() {
-    if (core_ == nullptr)
-        errors::raise("Closed", "the event processor belongs to the process that made it, not to its child");
+    if (core_ == nullptr) refuse_in_child();
     return *core_;
 }
 
@@ -211,7 +217,7 @@ std::int64_t Processor::acceptance_instant(const Events& events) {
 template <class Events>
 PushOutcome Processor::push_all(Events& events, PushCounts& counts) {
     const auto now = [&] { return acceptance_instant(events); };
-    const Waiter<decltype(now)> waiter{core().config().overflow != engagehub::Overflow::kBlock, now};
+    const Waiter<decltype(now)> waiter{core().config().overflow != engagehub::Overflow::kBlock, core_, now};
     const PushOutcome outcome = core().push(events, now(), counts, waiter);
     if (outcome == PushOutcome::kRefused) refused(events.size() - counts.accepted - counts.duplicate);
     return outcome;
@@ -342,11 +348,14 @@ std::uint64_t Processor::request_flush() {
 bool Processor::wait_flushed(std::uint64_t ticket, const py::object& timeout) {
     engagehub::EventProcessor& processor = core();
     bool is_flushed = false;
-    const auto wait = [&](Deadline slice) { is_flushed = processor.wait_flushed(ticket, slice); };
+    const auto wait = [&](Deadline slice) {
+        if (core_ != nullptr) is_flushed = processor.wait_flushed(ticket, slice);
+    };
     // Threads that have ended will not come any further, and a sink that hangs is for the caller to judge.
     interpreter::wait_until(convert::deadline(timeout), wait, [&] {
-        return is_flushed || processor.has_ended() || processor.is_sink_stalled();
+        return is_flushed || core_ == nullptr || processor.has_ended() || processor.is_sink_stalled();
     });
+    core();  // a signal's handler may have forked: in the child nobody will come any further
     return is_flushed;
 }
 
@@ -354,8 +363,10 @@ bool Processor::wait_ended(const py::object& timeout) {
     engagehub::EventProcessor& processor = core();
     bool has_ended = false;
     interpreter::wait_until(
-        convert::deadline(timeout), [&](Deadline slice) { has_ended = processor.wait_ended(slice); },
+        convert::deadline(timeout),
+        [&](Deadline slice) { has_ended = core_ == nullptr || processor.wait_ended(slice); },
         [&] { return has_ended; });
+    core();  // as above
     return has_ended;
 }
 

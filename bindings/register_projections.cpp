@@ -110,6 +110,7 @@ void apply(const Projections& self, const py::list& rows) {
         draft.write(events.emplace_back());
     }
     std::vector<const engagehub::QueuedEvent*> pointers;
+    pointers.reserve(events.size());
     for (const auto& event : events) pointers.push_back(&event);
     const auto projections = self.all();
     {

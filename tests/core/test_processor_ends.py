@@ -218,6 +218,35 @@ def test_the_sink_drops_the_processor_and_the_rest_is_delivered():
     assert seen == [0, 1, 2, 3, 4]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("call", ["events.push('k', 9)", "events.flush()", "events.close()"])
+def test_the_child_of_a_fork_by_a_signal_handler_waits_for_nobody(call):
+    run_script(
+        f"""
+        import os, signal, time
+        from engagehub_core import EventProcessor
+        from engagehub_core.errors import Closed
+        children = []
+        def fork(*_):
+            children.append(os.fork())
+            if not children[0]:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(10)  # ends a child that hangs
+        events = EventProcessor(lambda batch: time.sleep(1), capacity=2, batch_size=1, overflow="block")
+        for i in range(3):
+            events.push("k", i)
+        signal.signal(signal.SIGALRM, fork)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        try:
+            {call}
+        except Closed:
+            os._exit(7 if children == [0] else 8)
+        assert os.waitstatus_to_exitcode(os.waitpid(children[0], 0)[1]) == 7
+        events.close()
+        """
+    )
+
+
 def test_a_sink_that_hangs_at_the_end_keeps_nothing_from_the_others():
     written, errors, seconds = run_script(
         """

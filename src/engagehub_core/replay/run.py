@@ -123,8 +123,7 @@ class _Feed:
     def write(self, batch: EventBatch) -> WriteResult:
         if self.failure is not None:
             # What follows a lost batch would leave a gap, and the rows would no longer be a prefix of the input.
-            message = "nothing is stored after a failure"
-            raise SinkError(message)
+            return WriteResult(rejected=len(batch))
         columns = batch.columns()
         try:
             if not self._started:
@@ -134,9 +133,9 @@ class _Feed:
                 self._remembered.keep(name, self._question)
             result = self._store.store(columns)
         except BaseException as error:
-            self.failure = error
+            self.failure = error  # for the outcome: whoever replays sees it at once, and can replay again
             self._halt.request()
-            raise
+            return WriteResult(rejected=len(batch))
         self.written += result.written
         self.duplicate += result.duplicate
         self.communities.update(dict.fromkeys(new))
@@ -148,9 +147,6 @@ class _Feed:
             except Exception:  # noqa: BLE001 - the batch is stored, so it must not be handed back; reading the rows again will tell
                 self._answers = None
         return result
-
-    def is_transient(self, _error: BaseException) -> bool:
-        return False  # whoever replays sees the error at once, and can replay again
 
     def _start(self, first: str) -> None:
         self._started = True
