@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 import sqlite3
 import time
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, Self
 
 from engagehub_core import EventProcessor
-from engagehub_core.errors import InvalidType, SinkError
+from engagehub_core.errors import InvalidType
 from engagehub_core.replay.account import Account
 from engagehub_core.replay.answers import Answers, Question
 from engagehub_core.replay.columns import ColumnNames
@@ -22,13 +21,13 @@ from engagehub_core.replay.lines import Input, Malformed, numbered_lines
 from engagehub_core.replay.remembered import Remembered
 from engagehub_core.replay.rows import SAMPLE, Fields, rows, sampled
 from engagehub_core.replay.times import TimeReader, recognised, shortened
+from engagehub_core.sinks import WriteResult
 from engagehub_core.sinks.sqlite import SqliteSink
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from engagehub_core.processor import EventBatch
-    from engagehub_core.sinks import WriteResult
 
 __all__ = ["Outcome", "Replay", "recomputed"]
 
@@ -132,8 +131,8 @@ class _Feed:
             for name in new:
                 self._remembered.keep(name, self._question)
             result = self._store.store(columns)
-        except BaseException as error:
-            self.failure = error  # for the outcome: whoever replays sees it at once, and can replay again
+        except BaseException as error:  # noqa: BLE001 - it ends the replay, which tells of it
+            self.failure = error
             self._halt.request()
             return WriteResult(rejected=len(batch))
         self.written += result.written
@@ -268,7 +267,7 @@ class Replay:
             except KeyboardInterrupt:
                 self._halt.request()
             finally:
-                self._finish(processor)
+                processor.close(timeout=None)
         outcome.seconds = time.perf_counter() - started
         outcome.interrupted = self._halt.interrupted
         account = outcome.account
@@ -285,11 +284,6 @@ class Replay:
             except KeyboardInterrupt:
                 outcome.interrupted = True
         return outcome
-
-    @staticmethod
-    def _finish(processor: EventProcessor) -> None:
-        with suppress(SinkError):  # the feed has the cause
-            processor.close(timeout=None)
 
     def _read_all(self, processor: EventProcessor, outcome: Outcome) -> None:
         account = outcome.account
