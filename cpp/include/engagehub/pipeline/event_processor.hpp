@@ -372,6 +372,7 @@ private:
         require_between("capacity", config.capacity, 2, kMaxCapacity);
         require_between("workers", config.workers, 1, kMaxWorkers);
         require_between("batch_size", config.batch_size, 1, kMaxBatchSize);
+        require_between("max_identities", config.max_identities, 1, IdentityMemory::kMaximum);
         if (!(config.flush_interval > 0 && config.flush_interval <= 86'400)) {
             throw InvalidArgument(
                 "flush_interval must be more than 0 and at most 86400 seconds, got " + shown(config.flush_interval));
