@@ -74,8 +74,9 @@ def test_a_wait_for_the_next_attempt_shows_why_and_a_flush_ends_it():
 
 def test_a_flush_that_takes_too_long_says_why_the_sink_fails():
     sink = Failing(moments=10**9)
-    events = EventProcessor(sink, retry_first=FOREVER, retry_max=FOREVER)
+    events = EventProcessor(sink, retry_first=FOREVER, retry_max=FOREVER, flush_interval=1e-3)
     events.push("k", 1)
+    until(lambda: events.stats().retry_error is not None)
     text = r"within 0\.05 s, 1 event remains undelivered, as the sink fails with ConnectionResetError: for the moment"
     with pytest.raises(TimeoutError, match="flush did not end " + text):
         events.flush(timeout=0.05)
