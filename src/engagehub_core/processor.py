@@ -515,6 +515,7 @@ class EventProcessor(AsyncCalls):
         Notes
         -----
         Closing again does nothing. Waiting lets other threads run; if Ctrl-C interrupts it, it can be called again.
+        The sink's own `close` runs on this thread, for as long as it takes.
 
         Examples
         --------
