@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import math
-import time
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from engagehub_core import _native
 from engagehub_core.errors import Closed, InvalidArgument
+from engagehub_core.loop_waits import PAUSE_FIRST, PAUSE_MAX, until
 from engagehub_core.sinks.hand_over import HandOver
 
 if TYPE_CHECKING:
@@ -22,9 +21,6 @@ if TYPE_CHECKING:
     from engagehub_core.instants import Instant
     from engagehub_core.processor import EventBatch
     from engagehub_core.sinks import HandedBatch, Sink, WriteResult
-
-#: Seconds between two looks at what is waited for: the first, and the longest.
-_PAUSE_FIRST, _PAUSE_MAX = 0.001, 0.016
 
 
 class AsyncCalls(_native.EventProcessor):
@@ -140,7 +136,7 @@ class AsyncCalls(_native.EventProcessor):
         self._refuse_on_own_thread("aflush")
         self._check_timeout(timeout)
         ticket = self._request_flush()
-        await _until(
+        await until(
             lambda: self._wait_flushed(ticket, 0.0) or self._wait_ended(0.0) or self._is_sink_stalled(), timeout
         )
         self._end_flush(is_flushed=self._wait_flushed(ticket, 0.0), timeout=timeout)
@@ -184,7 +180,7 @@ class AsyncCalls(_native.EventProcessor):
         self._refuse_on_own_thread("aclose")
         self._check_timeout(timeout)
         self._stop()
-        is_drained = await _until(lambda: self._wait_ended(0.0), timeout)
+        is_drained = await until(lambda: self._wait_ended(0.0), timeout)
         await asyncio.to_thread(self._end, is_drained=is_drained, timeout=timeout)
 
     def batches(self) -> BatchIterator:
@@ -267,7 +263,7 @@ class AsyncCalls(_native.EventProcessor):
         line = self._lines.setdefault(loop, _Line(asyncio.Lock()))
         line.length += 1
         is_settled = False  # whether the event was accepted, known, or refused by the processor itself
-        pause = _PAUSE_FIRST
+        pause = PAUSE_FIRST
         try:
             async with asyncio.timeout_at(deadline), line.turn:
                 while True:
@@ -277,7 +273,7 @@ class AsyncCalls(_native.EventProcessor):
                         return accepted
                     is_settled = False
                     await asyncio.sleep(pause)
-                    pause = min(2 * pause, _PAUSE_MAX)
+                    pause = min(2 * pause, PAUSE_MAX)
         except TimeoutError:
             if is_settled:  # the clock's
                 raise
@@ -369,18 +365,3 @@ def _rouse(reference: weakref.ref[BatchIterator]) -> None:
     iterator = reference()
     if iterator is not None and iterator._waiter is not None and not iterator._waiter.done():
         iterator._waiter.set_result(None)
-
-
-async def _until(attempt: Callable[[], bool], timeout: float | None) -> bool:  # noqa: ASYNC109
-    """Say whether the attempt succeeded in time; there is always one."""
-    import asyncio  # noqa: PLC0415
-
-    deadline = math.inf if timeout is None else time.monotonic() + float(timeout)
-    pause = _PAUSE_FIRST
-    while not attempt():
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return False
-        await asyncio.sleep(min(pause, left))
-        pause = min(2 * pause, _PAUSE_MAX)
-    return True

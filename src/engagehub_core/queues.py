@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 from typing import NoReturn, TypeVar
 
 from engagehub_core import _native
+from engagehub_core.errors import ShutDown
+from engagehub_core.loop_waits import until
 
 __all__ = ["MpmcQueue"]
 
@@ -54,6 +57,103 @@ class MpmcQueue(_native.MpmcQueue[_T]):
     """
 
     __slots__ = ()
+
+    async def aput(self, item: _T, timeout: float | None = None) -> None:  # noqa: ASYNC109 - as of put
+        """Put an item, and wait for room without blocking the loop.
+
+        Parameters
+        ----------
+        item : object
+            What to put.
+        timeout : float, optional
+            Seconds to wait at most; None waits for ever.
+
+        Raises
+        ------
+        queue.Full
+            If there was no room in time.
+        ShutDown
+            If the queue was shut down.
+        InvalidType, InvalidArgument
+            If `timeout` is refused.
+
+        Notes
+        -----
+        While there is no room it looks every 1 to 16 ms, so tasks and threads that wait are served in any order. If it
+        is cancelled, nothing was put.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> queue = MpmcQueue(4)
+        >>> asyncio.run(queue.aput("ada"))
+        >>> queue.get()
+        'ada'
+        """
+        self.put_many((), timeout)  # puts nothing, and refuses what is no timeout
+
+        def is_put() -> bool:
+            try:
+                self.put_nowait(item)
+            except ShutDown:  # before Python 3.13 it is a kind of Full
+                raise
+            except queue.Full:
+                return False
+            return True
+
+        if not await until(is_put, timeout):
+            raise queue.Full
+
+    async def aget(self, timeout: float | None = None) -> _T:  # noqa: ASYNC109 - as of get
+        """Take an item, and wait for one without blocking the loop.
+
+        Parameters
+        ----------
+        timeout : float, optional
+            Seconds to wait at most; None waits for ever.
+
+        Returns
+        -------
+        object
+            The item.
+
+        Raises
+        ------
+        queue.Empty
+            If there was none in time.
+        ShutDown
+            If the queue was shut down and is empty.
+        InvalidType, InvalidArgument
+            If `timeout` is refused.
+
+        Notes
+        -----
+        While there is none it looks every 1 to 16 ms, so tasks and threads that wait are served in any order. If it is
+        cancelled, nothing was taken.
+
+        Examples
+        --------
+        >>> import asyncio
+        >>> queue = MpmcQueue(4)
+        >>> queue.put("ada")
+        >>> asyncio.run(queue.aget(timeout=1))
+        'ada'
+        """
+        self.put_many((), timeout)  # puts nothing, and refuses what is no timeout
+        taken: list[_T] = []
+
+        def is_taken() -> bool:
+            try:
+                taken.append(self.get_nowait())
+            except ShutDown:
+                raise
+            except queue.Empty:
+                return False
+            return True
+
+        if not await until(is_taken, timeout):
+            raise queue.Empty
+        return taken[0]
 
     def __reduce__(self) -> NoReturn:
         message = "MpmcQueue can't be pickled or copied: it belongs to the threads of one process"
