@@ -65,7 +65,7 @@ def test_extra_is_named_where_it_is_missing(arguments: tuple[str, ...], what: st
     [
         (
             ("leaderbord",),
-            "there is no suite 'leaderbord'; there are: accuracy, calibration, leaderboard, queue, sketches",
+            "there is no suite 'leaderbord'; there are: accuracy, calibration, leaderboard, processor, queue, sketches",
         ),
         (
             ("--peers", "dict,btree"),
