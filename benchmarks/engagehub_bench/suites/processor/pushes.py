@@ -6,6 +6,7 @@ The collector works meanwhile, as it does in a program and did where the demands
 from __future__ import annotations
 
 import gc
+from abc import ABC, abstractmethod
 from functools import partial
 from statistics import median
 from time import perf_counter_ns
@@ -36,7 +37,7 @@ _TIMES_QUEUE = 0.7
 _TIMES_MEDIAN = 5.0
 
 
-class Call:
+class Call(ABC):
     """A contender: a call that takes the events of a repeat one by one."""
 
     def __init__(self, names: Names, plan: Plan, *, with_ids: bool) -> None:
@@ -47,9 +48,9 @@ class Call:
         """Make new events, and room for them."""
         self.events.draw()
 
+    @abstractmethod
     def run(self) -> None:
         """Hand over each event."""
-        raise NotImplementedError
 
     def empty(self) -> None:
         """Do the same without the call."""
@@ -62,9 +63,9 @@ class Call:
         for _member, _channel, _at in zip(events.members, events.channels, events.instants, strict=True):
             pass
 
+    @abstractmethod
     def is_correct(self) -> bool:
         """Return whether the events of the newest repeat arrived."""
-        raise NotImplementedError
 
 
 def call_each_with_id(call: Callable[..., object], events: Events) -> None:
